@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: Apache-2.0
+# Tests that are not beside the code: in-process integration tests, fuzz targets, black-box tests.
+
+sp_add_library(sp_test_support DIRS tests/support LINK sp_server)
+
+file(GLOB integration_tests CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/tests/integration/*_test.c")
+foreach(test IN LISTS integration_tests)
+  sp_add_test_executable("${test}" integration 120 sp_test_support sp_server sp_grpc sp_boringssl)
+endforeach()
+
+# With libFuzzer each target is a fuzzer; elsewhere it replays its corpus as a test.
+file(GLOB fuzz_targets CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/tests/fuzz/*_fuzz.c")
+foreach(source IN LISTS fuzz_targets)
+  get_filename_component(name "${source}" NAME_WE)
+  add_executable(${name} "${source}")
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/fuzz")
+  target_link_libraries(${name} PRIVATE sp_common sp_server)
+  string(REGEX REPLACE "_fuzz$" "" corpus "${name}")
+  if(SALLYPORT_FUZZ)
+    target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+    add_test(NAME fuzz.${corpus} COMMAND ${name} -runs=0 "testdata/corpus/${corpus}"
+             WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}")
+  else()
+    target_sources(${name} PRIVATE "${CMAKE_SOURCE_DIR}/cmake/fuzz_replay.c")
+    add_test(NAME fuzz.${corpus} COMMAND ${name} "testdata/corpus/${corpus}"
+             WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}")
+  endif()
+  set_tests_properties(fuzz.${corpus} PROPERTIES LABELS fuzz TIMEOUT 300)
+endforeach()

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "src/base/arena.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "src/base/check.h"
+
+enum { ARENA_DEFAULT_BLOCK_BYTES = 4096 };
+
+struct arena_block {
+    struct arena_block *next;
+    size_t bytes; /* header included */
+    bool is_pooled;
+    _Alignas(ARENA_ALIGNMENT) uint8_t data[];
+};
+
+void arena_init(struct arena *arena, struct block_pool *pool) {
+    CHECK(pool->block_bytes > sizeof(struct arena_block) + ARENA_ALIGNMENT);
+    *arena = (struct arena){.pool = pool, .block_bytes = pool->block_bytes};
+}
+
+void arena_init_heap(struct arena *arena, size_t block_bytes) {
+    size_t bytes = block_bytes == 0 ? ARENA_DEFAULT_BLOCK_BYTES : block_bytes;
+    CHECK(bytes > sizeof(struct arena_block) + ARENA_ALIGNMENT);
+    *arena = (struct arena){.block_bytes = bytes};
+}
+
+void arena_deinit(struct arena *arena) {
+    arena_reset(arena);
+}
+
+void arena_reset(struct arena *arena) {
+    struct arena_block *block = arena->blocks;
+    while (block != NULL) {
+        struct arena_block *next = block->next;
+        memory_unpoison(block, block->bytes);
+        if (block->is_pooled) {
+            block_pool_put(arena->pool, block);
+        } else {
+            mem_free(block);
+        }
+        block = next;
+    }
+    arena->blocks = NULL;
+    arena->next = NULL;
+    arena->end = NULL;
+    arena->used_bytes = 0;
+}
+
+// A request that no block holds gets its own, linked behind the current one, whose rest stays in use.
+static void *alloc_large(struct arena *arena, size_t size) {
+    CHECK(size < SIZE_MAX / 2);
+    struct arena_block *block = mem_alloc(sizeof(struct arena_block) + size);
+    block->bytes = sizeof(struct arena_block) + size;
+    block->is_pooled = false;
+    if (arena->blocks == NULL) {
+        block->next = NULL;
+        arena->blocks = block;
+    } else {
+        block->next = arena->blocks->next;
+        arena->blocks->next = block;
+    }
+    arena->used_bytes += size;
+    return block->data;
+}
+
+void *arena_alloc_slow(struct arena *arena, size_t size, size_t alignment) {
+    size_t capacity = arena->block_bytes - sizeof(struct arena_block);
+    if (size >= capacity) {
+        return alloc_large(arena, size);
+    }
+    struct arena_block *block =
+        arena->pool != NULL ? block_pool_get(arena->pool) : mem_alloc(arena->block_bytes);
+    block->next = arena->blocks;
+    block->bytes = arena->block_bytes;
+    block->is_pooled = arena->pool != NULL;
+    arena->blocks = block;
+    arena->next = block->data;
+    arena->end = block->data + capacity;
+    memory_poison(block->data, capacity);
+    return arena_alloc_aligned(arena, size, alignment);
+}
+
+void *arena_calloc(struct arena *arena, size_t count, size_t size) {
+    size_t bytes;
+    CHECK(!__builtin_mul_overflow(count, size, &bytes));
+    void *ptr = arena_alloc(arena, bytes);
+    memset(ptr, 0, bytes);
+    return ptr;
+}
+
+struct slice arena_dup_slice(struct arena *arena, struct slice s) {
+    if (s.len == 0) {
+        return SLICE("");
+    }
+    uint8_t *copy = arena_alloc_bytes(arena, s.len);
+    memcpy(copy, s.ptr, s.len);
+    return slice_make(copy, s.len);
+}
+
+char *arena_dup_string(struct arena *arena, struct slice s) {
+    char *copy = (char *)arena_alloc_bytes(arena, s.len + 1);
+    if (s.len > 0) {
+        memcpy(copy, s.ptr, s.len);
+    }
+    copy[s.len] = '\0';
+    return copy;
+}
+
+struct slice arena_printf(struct arena *arena, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    va_list again;
+    va_copy(again, args);
+    int len = vsnprintf(NULL, 0, format, args);
+    va_end(args);
+    char *text = (char *)arena_alloc_bytes(arena, len < 0 ? 1 : (size_t)len + 1);
+    int written = len < 0 ? len : vsnprintf(text, (size_t)len + 1, format, again);
+    va_end(again);
+    return slice_make(text, written < 0 ? 0 : (size_t)written);
+}

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "src/base/block_pool.h"
+
+#include "src/base/check.h"
+#include "src/base/memory_poison.h"
+
+/* A free block holds the link in its first word. */
+struct free_block {
+    struct free_block *next;
+};
+
+void block_pool_init(struct block_pool *pool, size_t block_bytes, uint32_t max_free) {
+    CHECK(block_bytes >= sizeof(struct free_block));
+    *pool = (struct block_pool){.block_bytes = block_bytes, .max_free = max_free};
+}
+
+void block_pool_deinit(struct block_pool *pool) {
+    ASSERT(pool->live_count == 0);
+    block_pool_trim(pool);
+}
+
+void *block_pool_get(struct block_pool *pool) {
+    pool->live_count++;
+    struct free_block *block = pool->free_list;
+    if (block == NULL) {
+        return mem_alloc(pool->block_bytes);
+    }
+    memory_unpoison(block, pool->block_bytes);
+    pool->free_list = block->next;
+    pool->free_count--;
+    return block;
+}
+
+void block_pool_put(struct block_pool *pool, void *block) {
+    ASSERT(pool->live_count > 0);
+    pool->live_count--;
+    if (pool->free_count >= pool->max_free) {
+        mem_free(block);
+        return;
+    }
+    memory_unpoison(block, pool->block_bytes);
+    struct free_block *link = block;
+    link->next = pool->free_list;
+    pool->free_list = link;
+    pool->free_count++;
+    memory_poison(block, pool->block_bytes);
+}
+
+void block_pool_trim(struct block_pool *pool) {
+    while (pool->free_list != NULL) {
+        struct free_block *block = pool->free_list;
+        memory_unpoison(block, pool->block_bytes);
+        pool->free_list = block->next;
+        mem_free(block);
+    }
+    pool->free_count = 0;
+}

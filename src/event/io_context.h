@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * What every thread that does I/O has (each worker and the control thread): its loop, its memory
+ * pools, its random numbers, its stats cells, its snapshot. The whole upstream stack runs on any
+ * io_context. Owned by the thread's creator; everything in it is touched by that thread only, but for
+ * `mailbox`, to which all may post.
+ */
+#ifndef SRC_EVENT_IO_CONTEXT_H
+#define SRC_EVENT_IO_CONTEXT_H
+
+#include "src/base/block_pool.h"
+#include "src/base/buffer.h"
+#include "src/base/clock.h"
+#include "src/base/error.h"
+#include "src/base/random.h"
+
+struct event_loop;
+struct mailbox;
+struct config_snapshot;
+struct upstream_manager;
+struct dns_resolver;
+
+/* Arena blocks of streams. */
+enum { IO_ARENA_BLOCK_BYTES = 4096 };
+
+struct io_context {
+    uint32_t index; /* 0..workers-1 for workers, `workers` for the control thread: the stats cell */
+    struct event_loop *loop;
+    struct mailbox *mailbox;
+    struct buffer_pool buffers;
+    struct block_pool arena_blocks;
+    struct random random;
+    const struct config_snapshot *snapshot; /* current; swapped between callbacks, at a loop turn */
+    struct upstream_manager *upstream; /* this thread's pools and balancers; NULL before set-up */
+    struct dns_resolver *dns;          /* NULL where no cluster needs it */
+    bool is_draining;
+};
+
+/* Initialises loop, mailbox, pools and random; the pointers above stay NULL. */
+enum status io_context_init(struct io_context *io, uint32_t index, struct clock *clock,
+                            struct error *err) MUST_USE;
+/* Everything that used it is gone. */
+void io_context_deinit(struct io_context *io);
+
+#endif

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The control thread's master copy: gives out slots, takes parts, and publishes snapshots to all
+ * io_contexts. Changes made in one loop turn are published together at its end. Pinning lets a stream
+ * keep its route configuration (and a connection its listener part) after both left the snapshot.
+ */
+#ifndef SRC_CONFIG_CONFIG_STORE_H
+#define SRC_CONFIG_CONFIG_STORE_H
+
+#include "src/config/config_snapshot.h"
+
+struct config_store;
+struct io_context;
+
+/* Called on the subscriber's own thread after io->snapshot was swapped. `previous` may be NULL. */
+typedef void config_swap_fn(void *arg, const struct config_snapshot *previous,
+                            const struct config_snapshot *current);
+
+struct config_store *config_store_new(struct io_context *control);
+/* All subscribers are gone and every pin is undone. */
+void config_store_free(struct config_store *store);
+
+/* Registers a thread before it runs; the index is io->index. The control context subscribes too; its
+ * swap is made at publication. Several functions may be added per thread; they run in order. */
+void config_store_subscribe(struct config_store *store, struct io_context *io, config_swap_fn *swap,
+                            void *arg);
+
+/* The name's slot, made at first use and stable as long as it is referenced or filled. */
+uint32_t config_store_slot(struct config_store *store, enum config_kind kind, struct slice name);
+struct slice config_store_slot_name(const struct config_store *store, enum config_kind kind,
+                                    uint32_t slot);
+/* Puts `part` (reference taken over) under its name; NULL removes what is there. */
+void config_store_put(struct config_store *store, enum config_kind kind, uint32_t slot,
+                      struct config_part *part);
+/* What will be in the next snapshot. */
+struct config_part *config_store_get(const struct config_store *store, enum config_kind kind,
+                                     uint32_t slot);
+/* Publishes pending changes now; otherwise it happens at the end of the turn. */
+void config_store_publish(struct config_store *store);
+const struct config_snapshot *config_store_current(const struct config_store *store);
+/* Small integers for text compared at request time (filter names); never given back. */
+uint32_t config_store_intern(struct config_store *store, struct slice text);
+struct slice config_store_interned(const struct config_store *store, uint32_t id);
+/* Iterates the filled slots of a kind; `*slot` starts at 0. NULL at the end. */
+struct config_part *config_store_next(const struct config_store *store, enum config_kind kind,
+                                      uint32_t *slot);
+
+/* On the holder's own thread, in pairs; the part must be in io->snapshot at the pin. */
+void config_pin(struct io_context *io, struct config_part *part);
+void config_unpin(struct io_context *io, struct config_part *part);
+
+#endif

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * envoy.config.route.v3.HeaderMatcher and QueryParameterMatcher: immutable, pure over a header map. A
+ * header of several values is matched joined with "," as Envoy does; security filters use
+ * header_matcher_any / _all to look at each value by itself.
+ */
+#ifndef SRC_MATCHER_HEADER_MATCHER_H
+#define SRC_MATCHER_HEADER_MATCHER_H
+
+#include "src/http/header_map.h"
+#include "src/matcher/string_matcher.h"
+
+enum header_match_kind { HEADER_MATCH_PRESENT, HEADER_MATCH_STRING, HEADER_MATCH_RANGE };
+
+struct header_matcher {
+    struct slice name; /* lower case */
+    enum header_id id;
+    enum header_match_kind kind;
+    bool invert;
+    bool treat_missing_as_empty;
+    bool present; /* PRESENT: present_match: false wants absence */
+    struct string_matcher string;
+    int64_t range_start, range_end; /* RANGE: start <= value < end */
+};
+bool header_matcher_matches(const struct header_matcher *matcher, const struct header_map *headers);
+/* All of `count` match (true for none). */
+bool header_matchers_match(const struct header_matcher *matchers, uint32_t count,
+                           const struct header_map *headers);
+
+struct query_matcher {
+    struct slice name;
+    bool is_present_match; /* else `string` */
+    bool present;
+    struct string_matcher string;
+};
+bool query_matchers_match(const struct query_matcher *matchers, uint32_t count, struct slice query);
+
+#endif

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * What lies between a connection's buffers and its fd: plain sockets here, TLS in src/tls, test pipes.
+ * A const vtable and an instance; owned by its connection, on its thread. No call blocks and none
+ * calls back: the connection drives.
+ */
+#ifndef SRC_NET_TRANSPORT_H
+#define SRC_NET_TRANSPORT_H
+
+#include <stdbool.h>
+
+#include "src/base/buffer.h"
+#include "src/base/error.h"
+
+struct transport;
+
+/* What a handshake established; slices live as long as the transport. Text fields are empty where
+ * they do not apply. Filled lazily: asking costs, keeping it does not. */
+struct transport_peer {
+    bool is_tls;
+    bool peer_certificate_presented;
+    bool peer_certificate_validated;
+    struct slice alpn;
+    struct slice sni;               /* requested server name, lower case */
+    struct slice tls_version;       /* "TLSv1.3" */
+    struct slice cipher;            /* standard name, "TLS_AES_128_GCM_SHA256" */
+    struct slice session_id;        /* hex */
+    struct slice peer_subject;      /* RFC 2253 */
+    struct slice peer_issuer;
+    struct slice peer_serial;       /* hex, lower case */
+    struct slice peer_fingerprint_sha256; /* hex, lower case */
+    struct slice peer_certificate_pem_urlencoded;
+    struct slice peer_chain_pem_urlencoded;
+    struct slice peer_uri_sans;     /* comma separated */
+    struct slice peer_dns_sans;
+    struct slice peer_valid_from;   /* RFC 3339 */
+    struct slice peer_valid_until;
+    struct slice local_subject;
+    struct slice local_uri_sans;
+    struct slice local_dns_sans;
+};
+
+/* Each operation may return STATUS_AGAIN: call again on the next readiness in either direction. */
+struct transport_ops {
+    /* STATUS_OK once bytes of the application may pass. Called again after each AGAIN. */
+    enum status (*handshake)(struct transport *transport, struct error *err);
+    /* Appends up to `max` bytes to `to`; STATUS_OK with *got > 0, STATUS_CLOSED at an orderly end,
+     * STATUS_AGAIN when dry, STATUS_IO on reset or TLS failure. */
+    enum status (*read)(struct transport *transport, struct buffer *to, size_t max, size_t *got,
+                        struct error *err);
+    /* Sends from the front of `from` and drains what was taken. STATUS_OK when all went. */
+    enum status (*write)(struct transport *transport, struct buffer *from, struct error *err);
+    /* Sends the transport's own end (close_notify) and the FIN; best effort. */
+    void (*shutdown_write)(struct transport *transport);
+    /* Points `peer` at the handshake's facts; a plain socket zeroes it. */
+    void (*peer)(struct transport *transport, struct transport_peer *peer);
+    /* Why the last operation failed, for %DOWNSTREAM_TRANSPORT_FAILURE_REASON%; empty when none. */
+    struct slice (*failure_reason)(struct transport *transport);
+    void (*free)(struct transport *transport); /* does not close the fd */
+};
+
+struct transport {
+    const struct transport_ops *ops;
+    int fd; /* set by the connection before the first call; -1 where there is none */
+};
+
+/* The plain socket. */
+struct transport *raw_transport_new(void);
+
+#endif

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The control thread's view of all clusters: makes and keeps cluster_state (stats scope, breakers,
+ * hosts) across updates, resolves DNS clusters, follows EDS parts, applies health, rebuilds host sets
+ * and says when a cluster is warm. It watches the config_store: whoever puts or removes a CLUSTER or
+ * ENDPOINT part through it needs no other call.
+ */
+#ifndef SRC_UPSTREAM_CLUSTER_MANAGER_H
+#define SRC_UPSTREAM_CLUSTER_MANAGER_H
+
+#include "src/config/cluster_config.h"
+#include "src/config/config_store.h"
+#include "src/stats/stats.h"
+#include "src/upstream/host.h"
+
+struct cluster_manager;
+struct cluster_state;
+
+struct cluster_manager *cluster_manager_new(struct io_context *control, struct config_store *store,
+                                            struct stats_registry *stats);
+void cluster_manager_free(struct cluster_manager *manager);
+
+/* Takes over one reference of `part` and puts it into the store, now or when it is warm: its first DNS
+ * answer is there, its EDS part arrived (or its fetch timed out), its first health check ran. A warm
+ * predecessor of the same name serves until then. `on_warm` is called once, maybe from within. */
+typedef void cluster_warm_fn(void *arg, struct slice name);
+void cluster_manager_add(struct cluster_manager *manager, struct cluster_part *part,
+                         cluster_warm_fn *on_warm, void *arg);
+void cluster_manager_remove(struct cluster_manager *manager, struct slice name);
+/* An endpoint part for an EDS name (reference taken over); NULL: initial fetch timed out. */
+void cluster_manager_set_endpoints(struct cluster_manager *manager, struct slice eds_name,
+                                   struct endpoint_part *part);
+/* Number of clusters that are not warm yet. */
+uint32_t cluster_manager_warming_count(const struct cluster_manager *manager);
+
+/* For /clusters and config_dump. */
+typedef void cluster_visit_fn(void *arg, const struct cluster_part *cluster,
+                              const struct cluster_state *state, const struct host_set *hosts,
+                              bool is_warming);
+void cluster_manager_visit(const struct cluster_manager *manager, cluster_visit_fn *fn, void *arg);
+
+/* Health from outside (active health checks, tests): sets or clears flags of a host and rebuilds the
+ * host lists at the end of the turn. */
+void cluster_manager_set_host_flags(struct cluster_manager *manager, struct host *host,
+                                    uint32_t set, uint32_t clear);
+
+#endif

@@ -51,21 +51,34 @@ endfunction()
 
 add_library(sp_boringssl INTERFACE)
 target_compile_definitions(sp_boringssl INTERFACE BORINGSSL_PREFIX=sallyport)
-if(EXISTS "${CMAKE_SOURCE_DIR}/tools/deps/boringssl.sh")
-  sp_cached_dependency(boringssl.sh SALLYPORT_BORINGSSL_DIR)
-  message(STATUS "BoringSSL: ${SALLYPORT_BORINGSSL_DIR}")
-  target_include_directories(sp_boringssl SYSTEM INTERFACE "${SALLYPORT_BORINGSSL_DIR}/include")
-  target_link_libraries(sp_boringssl INTERFACE "${SALLYPORT_BORINGSSL_DIR}/lib/libssl.a"
-                                               "${SALLYPORT_BORINGSSL_DIR}/lib/libcrypto.a" stdc++)
-endif()
+sp_cached_dependency(boringssl.sh SALLYPORT_BORINGSSL_DIR)
+message(STATUS "BoringSSL: ${SALLYPORT_BORINGSSL_DIR}")
+target_include_directories(sp_boringssl SYSTEM INTERFACE "${SALLYPORT_BORINGSSL_DIR}/include")
+target_link_libraries(sp_boringssl INTERFACE "${SALLYPORT_BORINGSSL_DIR}/lib/libssl.a"
+                                             "${SALLYPORT_BORINGSSL_DIR}/lib/libcrypto.a" stdc++)
+
+# sp_proto_gen: protoc-c's code from the cache, and the tables made from the same descriptors.
+find_package(Python3 3.9 REQUIRED COMPONENTS Interpreter)
+sp_cached_dependency(proto.sh SALLYPORT_PROTO_DIR)
+file(STRINGS "${SALLYPORT_PROTO_DIR}/api_set.txt" SALLYPORT_API_SET)
+message(STATUS "Envoy API: ${SALLYPORT_API_SET} (${SALLYPORT_PROTO_DIR})")
+
+set(proto_tables "${SALLYPORT_GENERATED}/proto_tables.c")
+add_custom_command(
+  OUTPUT "${proto_tables}"
+  COMMAND
+    Python3::Interpreter "${CMAKE_SOURCE_DIR}/proto/gen_tables.py" --set
+    "${SALLYPORT_PROTO_DIR}/api.bin" --symbols "${SALLYPORT_PROTO_DIR}/symbols.txt" --name
+    "${SALLYPORT_API_SET}" --out "${proto_tables}"
+  DEPENDS proto/gen_tables.py proto/gen_rules.py proto/descriptor_wire.py
+          "${SALLYPORT_PROTO_DIR}/api.bin"
+  COMMENT "Writing the tables of the API's fields and rules"
+  VERBATIM)
+add_library(sp_proto_tables STATIC "${proto_tables}")
+target_link_libraries(sp_proto_tables PRIVATE sp_options PkgConfig::protobuf_c)
+# The descriptors that the tables name are in the archive from the cache.
+target_link_libraries(sp_proto_tables PUBLIC "${SALLYPORT_PROTO_DIR}/lib/libsp_proto_gen.a")
 
 add_library(sp_proto_gen INTERFACE)
-if(EXISTS "${CMAKE_SOURCE_DIR}/tools/deps/proto.sh")
-  sp_cached_dependency(proto.sh SALLYPORT_PROTO_DIR)
-  file(READ "${SALLYPORT_PROTO_DIR}/api_set.txt" api_set)
-  string(STRIP "${api_set}" api_set)
-  message(STATUS "Envoy API: ${api_set} (${SALLYPORT_PROTO_DIR})")
-  target_include_directories(sp_proto_gen SYSTEM INTERFACE "${SALLYPORT_PROTO_DIR}/include")
-  target_link_libraries(sp_proto_gen INTERFACE "${SALLYPORT_PROTO_DIR}/lib/libsp_proto_gen.a"
-                                               PkgConfig::protobuf_c)
-endif()
+target_include_directories(sp_proto_gen SYSTEM INTERFACE "${SALLYPORT_PROTO_DIR}/include")
+target_link_libraries(sp_proto_gen INTERFACE sp_proto_tables PkgConfig::protobuf_c)

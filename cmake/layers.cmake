@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 # The libraries and the direction of their dependencies (the same order as tools/check_layers.py).
-# base < event, stats < net < tls, http < access_log, config < matcher < filter_chain
+# base < event, stats < net < tls, http < matcher < config, access_log < filter_chain
 #      < route, upstream, listener < stream < admin < server; config, filter_chain < xds < server
 
 set(level_base sp_base)
 set(level_event sp_event sp_stats ${level_base})
 set(level_net sp_net ${level_event})
 set(level_http sp_http_h1 sp_http_h2 sp_http sp_tls ${level_net})
-set(level_config sp_access_log sp_config ${level_http})
-set(level_matcher sp_matcher ${level_config})
-set(level_filter_chain sp_filter_chain ${level_matcher})
+set(level_matcher sp_matcher ${level_http})
+set(level_config sp_access_log sp_config ${level_matcher})
+set(level_filter_chain sp_filter_chain ${level_config})
 set(level_upstream sp_route sp_upstream sp_listener ${level_filter_chain})
 set(level_stream sp_stream ${level_upstream})
 set(level_admin sp_admin ${level_stream})
@@ -19,15 +19,14 @@ sp_add_library(sp_event DIRS src/event LINK ${level_base})
 sp_add_library(sp_stats DIRS src/stats LINK ${level_base} PRIVATE_LINK m)
 sp_add_library(sp_net DIRS src/net LINK ${level_event} PRIVATE_LINK PkgConfig::cares)
 sp_add_library(sp_tls DIRS src/tls LINK ${level_net} sp_boringssl)
-sp_add_library(sp_http DIRS src/http EXCLUDE "/src/http/h[12]/" LINK ${level_net}
-               PRIVATE_LINK sp_http_h1 sp_http_h2)
+sp_add_library(sp_http DIRS src/http EXCLUDE "/src/http/h[12]/" LINK ${level_net})
 sp_add_library(sp_http_h1 DIRS src/http/h1 LINK sp_http ${level_net})
 sp_add_library(sp_http_h2 DIRS src/http/h2 LINK sp_http ${level_net}
                PRIVATE_LINK PkgConfig::nghttp2)
-sp_add_library(sp_access_log DIRS src/access_log LINK ${level_http})
-sp_add_library(sp_config DIRS src/config LINK ${level_http})
-sp_add_library(sp_matcher DIRS src/matcher LINK ${level_config} PRIVATE_LINK PkgConfig::re2)
-sp_add_library(sp_filter_chain DIRS src/filter_chain LINK ${level_matcher})
+sp_add_library(sp_matcher DIRS src/matcher LINK ${level_http} PRIVATE_LINK PkgConfig::re2)
+sp_add_library(sp_config DIRS src/config LINK ${level_matcher})
+sp_add_library(sp_access_log DIRS src/access_log LINK sp_config ${level_matcher})
+sp_add_library(sp_filter_chain DIRS src/filter_chain LINK ${level_config})
 sp_add_library(sp_route DIRS src/route LINK ${level_filter_chain})
 sp_add_library(sp_upstream DIRS src/upstream LINK ${level_filter_chain} PRIVATE_LINK m)
 sp_add_library(sp_listener DIRS src/listener LINK ${level_filter_chain})

@@ -1,1 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
+# Checks of the source text and of the linked binary, as tests.
+
+foreach(check sizes layers headers banned)
+  add_test(NAME style.${check} COMMAND Python3::Interpreter "${CMAKE_SOURCE_DIR}/tools/check_${check}.py")
+  set_tests_properties(style.${check} PROPERTIES LABELS style TIMEOUT 60)
+endforeach()
+add_test(NAME style.format COMMAND "${CMAKE_SOURCE_DIR}/tools/check_format.sh")
+set_tests_properties(style.format PROPERTIES LABELS style TIMEOUT 120)
+
+if(TARGET sallyport)
+  add_test(
+    NAME boringssl.symbols
+    COMMAND
+      Python3::Interpreter "${CMAKE_SOURCE_DIR}/tools/check_tls_symbols.py"
+      $<TARGET_FILE:sallyport> sallyport "${SALLYPORT_BORINGSSL_DIR}/lib/libssl.a"
+      "${SALLYPORT_BORINGSSL_DIR}/lib/libcrypto.a")
+  set_tests_properties(boringssl.symbols PROPERTIES LABELS style TIMEOUT 60)
+  if(CMAKE_BUILD_TYPE STREQUAL "Release")
+    add_test(NAME hardening.sallyport
+             COMMAND Python3::Interpreter "${CMAKE_SOURCE_DIR}/tools/check_hardening.py"
+                     $<TARGET_FILE:sallyport>)
+    set_tests_properties(hardening.sallyport PROPERTIES LABELS style TIMEOUT 60)
+  endif()
+endif()

@@ -4,6 +4,10 @@
 sp_add_library(sp_test_support DIRS tests/support LINK sp_server)
 
 file(GLOB integration_tests CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/tests/integration/*_test.c")
+# This one is about two libraries, not about the proxy: it links nothing else.
+set(coexist_test "${CMAKE_SOURCE_DIR}/tests/integration/tls_coexist_test.c")
+list(REMOVE_ITEM integration_tests "${coexist_test}")
+sp_add_test_executable("${coexist_test}" integration 120 sp_boringssl sp_grpc)
 foreach(test IN LISTS integration_tests)
   sp_add_test_executable("${test}" integration 120 sp_test_support sp_server sp_grpc sp_boringssl)
 endforeach()

@@ -80,8 +80,8 @@ extern const double stats_bucket_bounds[STATS_BUCKETS];
 struct stats_histogram_view {
     uint64_t count;
     double sum;
-    double quantile[STATS_QUANTILES];        /* NaN where count is 0 */
-    uint64_t bucket_cumulative[STATS_BUCKETS]; /* samples <= bound */
+    double quantile[STATS_QUANTILES];          /* NaN where count is 0 */
+    uint64_t bucket_cumulative[STATS_BUCKETS]; /* samples <= bound, by bins of two digits */
 };
 void stats_histogram_read(const struct stats_scope *scope, uint32_t stat,
                           struct stats_histogram_view *view);
@@ -89,10 +89,10 @@ void stats_histogram_read(const struct stats_scope *scope, uint32_t stat,
 /* Visits every stat of every scope, unsorted. `used` is false for a stat never written. */
 struct stats_visit {
     const struct stats_scope *scope;
-    uint32_t stat;           /* index in the scope's table; UINT32_MAX for dynamic names */
-    struct slice full_name;  /* valid during the call */
+    uint32_t stat;          /* index in the scope's table; UINT32_MAX for dynamic names */
+    struct slice full_name; /* valid during the call */
     enum stat_kind kind;
-    uint64_t value;          /* counters and gauges */
+    uint64_t value; /* counters and gauges */
     bool used;
     const struct stats_histogram_view *histogram; /* histograms only */
 };

@@ -31,7 +31,8 @@ enum { ADDRESS_TEXT_BYTES = 128 };
 enum status address_from_ip(struct address *address, struct slice ip, uint16_t port,
                             struct error *err) MUST_USE;
 /* "ip:port" or "[ip6]:port". */
-enum status address_from_text(struct address *address, struct slice text, struct error *err) MUST_USE;
+enum status address_from_text(struct address *address, struct slice text,
+                              struct error *err) MUST_USE;
 /* A leading '@' makes it abstract. */
 enum status address_from_unix_path(struct address *address, struct slice path,
                                    struct error *err) MUST_USE;

@@ -23,14 +23,14 @@ struct io_context;
 enum { CONNECTION_READ_BUDGET = 256 * 1024 };
 
 enum connection_event {
-    CONNECTION_CONNECTED,     /* handshake done: bytes may flow */
-    CONNECTION_REMOTE_CLOSE,  /* the peer reset, or closed both directions */
-    CONNECTION_LOCAL_CLOSE,   /* closed by connection_close, or by its own failure */
+    CONNECTION_CONNECTED,    /* handshake done: bytes may flow */
+    CONNECTION_REMOTE_CLOSE, /* the peer closed or reset, or connect, handshake or record failed */
+    CONNECTION_LOCAL_CLOSE,  /* closed by connection_close, or by its own timeout */
 };
 
 enum connection_close_kind {
-    CONNECTION_CLOSE_NOW,    /* drop what is unsent; RST where bytes were left */
-    CONNECTION_CLOSE_FLUSH,  /* send what is queued, then close */
+    CONNECTION_CLOSE_NOW,   /* drop what is unsent; RST where bytes were left */
+    CONNECTION_CLOSE_FLUSH, /* send what is queued, then close */
     /* Send what is queued, shut down our direction, read and drop for up to the delayed-close
      * timeout, then close: the peer gets our last bytes even when it is still sending. */
     CONNECTION_CLOSE_FLUSH_AND_DELAY,
@@ -57,6 +57,8 @@ struct connection_options {
     void *arg;
     uint32_t buffer_limit_bytes; /* high mark of unsent bytes; 0: none */
     bool enable_half_close;
+    bool
+        detect_early_close; /* a peer that goes while reading is disabled is REMOTE_CLOSE at once */
     uint32_t handshake_timeout_ms; /* 0: none */
     uint32_t connect_timeout_ms;   /* client; covers connect and handshake; 0: none */
     uint32_t delayed_close_ms;     /* of CLOSE_FLUSH_AND_DELAY; 0: close at once after the flush */
@@ -68,6 +70,8 @@ struct connection_options {
 struct connection *connection_new_server(const struct connection_options *options, int fd,
                                          const struct address *local, const struct address *remote,
                                          struct buffer *early, struct error *err);
+/* Handles readiness now instead of in the next turn; also how a transport without an fd reports it. */
+void connection_start(struct connection *conn);
 /* Client side over a connecting `fd` (taken) from socket_connect. */
 struct connection *connection_new_client(const struct connection_options *options, int fd,
                                          const struct address *remote, struct error *err);

@@ -25,16 +25,17 @@ struct socket_listen_options {
     bool reuse_port;
     bool transparent;
     bool freebind;
-    bool v6_only;              /* IPV6_V6ONLY (false: ipv4_compat) */
-    uint32_t backlog;          /* 0: 1024 */
-    uint32_t unix_mode;        /* chmod of a Unix socket's path; 0: leave */
+    bool v6_only;       /* IPV6_V6ONLY (false: ipv4_compat) */
+    uint32_t backlog;   /* 0: 1024 */
+    uint32_t unix_mode; /* chmod of a Unix socket's path; 0: leave */
     const struct socket_option *options;
     uint32_t option_count;
 };
 
 /* Binds and listens; a stale Unix socket file is replaced only when nobody answers on it. */
-enum status socket_listen(const struct address *address, const struct socket_listen_options *options,
-                          int *fd, struct error *err) MUST_USE;
+enum status socket_listen(const struct address *address,
+                          const struct socket_listen_options *options, int *fd,
+                          struct error *err) MUST_USE;
 
 struct socket_connect_options {
     const struct address *source; /* NULL: any */

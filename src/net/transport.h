@@ -21,19 +21,19 @@ struct transport_peer {
     bool peer_certificate_presented;
     bool peer_certificate_validated;
     struct slice alpn;
-    struct slice sni;               /* requested server name, lower case */
-    struct slice tls_version;       /* "TLSv1.3" */
-    struct slice cipher;            /* standard name, "TLS_AES_128_GCM_SHA256" */
-    struct slice session_id;        /* hex */
-    struct slice peer_subject;      /* RFC 2253 */
+    struct slice sni;          /* requested server name, lower case */
+    struct slice tls_version;  /* "TLSv1.3" */
+    struct slice cipher;       /* standard name, "TLS_AES_128_GCM_SHA256" */
+    struct slice session_id;   /* hex */
+    struct slice peer_subject; /* RFC 2253 */
     struct slice peer_issuer;
-    struct slice peer_serial;       /* hex, lower case */
+    struct slice peer_serial;             /* hex, lower case */
     struct slice peer_fingerprint_sha256; /* hex, lower case */
     struct slice peer_certificate_pem_urlencoded;
     struct slice peer_chain_pem_urlencoded;
-    struct slice peer_uri_sans;     /* comma separated */
+    struct slice peer_uri_sans; /* comma separated */
     struct slice peer_dns_sans;
-    struct slice peer_valid_from;   /* RFC 3339 */
+    struct slice peer_valid_from; /* RFC 3339 */
     struct slice peer_valid_until;
     struct slice local_subject;
     struct slice local_uri_sans;
@@ -44,8 +44,9 @@ struct transport_peer {
 struct transport_ops {
     /* STATUS_OK once bytes of the application may pass. Called again after each AGAIN. */
     enum status (*handshake)(struct transport *transport, struct error *err);
-    /* Appends up to `max` bytes to `to`; STATUS_OK with *got > 0, STATUS_CLOSED at an orderly end,
-     * STATUS_AGAIN when dry, STATUS_IO on reset or TLS failure. */
+    /* Appends up to `max` bytes to `to` and says why it ended: STATUS_OK when `max` was reached (more
+     * may wait), STATUS_AGAIN when dry, STATUS_CLOSED at an orderly end, STATUS_IO on reset or TLS
+     * failure. *got is set in all cases. */
     enum status (*read)(struct transport *transport, struct buffer *to, size_t max, size_t *got,
                         struct error *err);
     /* Sends from the front of `from` and drains what was taken. STATUS_OK when all went. */
@@ -57,6 +58,12 @@ struct transport_ops {
     /* Why the last operation failed, for %DOWNSTREAM_TRANSPORT_FAILURE_REASON%; empty when none. */
     struct slice (*failure_reason)(struct transport *transport);
     void (*free)(struct transport *transport); /* does not close the fd */
+    /* Takes the bytes that were read off the fd before the transport was there (all of `early`, whose
+     * pool outlives the transport); they come before the fd's. NULL: they are the application's. */
+    void (*take_early)(struct transport *transport, struct buffer *early);
+    /* It frames bytes: it is asked to read after the handshake without a readiness, and to end with
+     * shutdown_write before a plain close. */
+    bool is_record_layer;
 };
 
 struct transport {

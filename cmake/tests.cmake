@@ -31,3 +31,19 @@ foreach(source IN LISTS fuzz_targets)
   endif()
   set_tests_properties(fuzz.${corpus} PROPERTIES LABELS fuzz TIMEOUT 300)
 endforeach()
+
+# Black-box tests: one entry per file; tools/sum_tests.py counts what is inside.
+file(GLOB_RECURSE pytest_files CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/tests/test_*.py")
+foreach(file IN LISTS pytest_files)
+  file(RELATIVE_PATH name "${CMAKE_SOURCE_DIR}/tests" "${file}")
+  string(REGEX REPLACE "\\.py$" "" name "${name}")
+  string(REPLACE "/" "." name "blackbox.${name}")
+  add_test(
+    NAME ${name}
+    COMMAND "${CMAKE_SOURCE_DIR}/tools/test_python" -m pytest -q -p no:cacheprovider
+            "--junitxml=${CMAKE_BINARY_DIR}/pytest/${name}.xml" "${file}"
+    WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}")
+  set_tests_properties(
+    ${name} PROPERTIES LABELS blackbox TIMEOUT 600 SKIP_RETURN_CODE 77
+                       ENVIRONMENT "SALLYPORT_BUILD=${CMAKE_BINARY_DIR};PYTHONDONTWRITEBYTECODE=1")
+endforeach()

@@ -3,6 +3,8 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "src/base/check.h"
 
@@ -46,6 +48,24 @@ void arena_reset(struct arena *arena) {
     arena->next = NULL;
     arena->end = NULL;
     arena->used_bytes = 0;
+}
+
+void arena_wipe(struct arena *arena) {
+    for (struct arena_block *block = arena->blocks; block != NULL; block = block->next) {
+        size_t capacity = block->bytes - sizeof(struct arena_block);
+        memory_unpoison(block->data, capacity);
+        explicit_bzero(block->data, capacity);
+    }
+}
+
+void arena_exclude_from_core(const struct arena *arena) {
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    for (struct arena_block *block = arena->blocks; block != NULL; block = block->next) {
+        uintptr_t from = (uintptr_t)block & ~(page - 1);
+        uintptr_t end = ((uintptr_t)block + block->bytes + page - 1) & ~(page - 1);
+        // Neighbours on the same pages are left out too; a kernel without the advice changes nothing.
+        (void)madvise((void *)from, end - from, MADV_DONTDUMP);
+    }
 }
 
 // A request that no block holds gets its own, linked behind the current one, whose rest stays in use.

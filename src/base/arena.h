@@ -32,6 +32,11 @@ void arena_init_heap(struct arena *arena, size_t block_bytes);
 void arena_deinit(struct arena *arena);
 /* Frees everything; the arena is as after init. */
 void arena_reset(struct arena *arena);
+/* For key material. Zeroes all bytes of all blocks, in a way that the compiler keeps; what was
+ * allocated is still allocated. */
+void arena_wipe(struct arena *arena);
+/* Leaves the pages that the blocks lie in out of core dumps, as long as the process lives. */
+void arena_exclude_from_core(const struct arena *arena);
 
 enum { ARENA_ALIGNMENT = 16 };
 

@@ -16,7 +16,8 @@
 struct log_format;
 struct http_filter_factory;
 
-enum { CONFIG_TIMEOUT_UNSET = 0xffffffff /* ms: not configured; 0 means disabled */ };
+/* ms: not configured; 0 means disabled */
+#define CONFIG_TIMEOUT_UNSET UINT32_MAX
 
 /* envoy.config.core.v3.RuntimeFractionalPercent without a runtime override: numerator of a million. */
 struct config_fraction {

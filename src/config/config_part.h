@@ -16,15 +16,15 @@
 
 enum config_kind {
     CONFIG_LISTENER,
-    CONFIG_ROUTE,   /* RouteConfiguration, of RDS or inline */
+    CONFIG_ROUTE, /* RouteConfiguration, of RDS or inline */
     CONFIG_CLUSTER,
     CONFIG_ENDPOINT,
     CONFIG_SECRET,
-    CONFIG_TLS,     /* a transport socket's ready context */
+    CONFIG_TLS, /* a transport socket's ready context */
     CONFIG_KIND_COUNT,
 };
 
-enum { CONFIG_SLOT_NONE = 0xffffffff };
+#define CONFIG_SLOT_NONE UINT32_MAX
 
 struct config_cleanup;
 
@@ -33,20 +33,21 @@ struct config_part {
     uint32_t refs;
     struct arena arena; /* the part itself lies in it */
     struct slice name;
-    struct slice version;       /* xDS version_info; empty for static */
-    uint64_t last_updated_us;   /* wall clock */
+    struct slice version;     /* xDS version_info; empty for static */
+    uint64_t last_updated_us; /* wall clock */
     struct config_owner owner;
-    bool is_static;             /* of the bootstrap */
-    struct slice raw_type_url;  /* what config_dump shows: the resource as received */
-    struct slice raw;           /* its serialised bytes */
+    bool is_static;            /* of the bootstrap */
+    struct slice raw_type_url; /* what config_dump shows: the resource as received */
+    struct slice raw;          /* its serialised bytes */
     struct config_cleanup *cleanups;
     /* Streams and connections that hold the part, one cell per io_context; NULL for kinds that are
      * never pinned. Each cell is touched by its thread only. */
     struct config_pin_cell *pins;
 };
 
+/* On a cache line of its own, since streams of all threads pin one and the same part. */
 struct config_pin_cell {
-    uint32_t count;
+    _Alignas(64) uint32_t count;
     bool is_retained; /* control holds a reference for this thread until count falls to 0 */
 };
 

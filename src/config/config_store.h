@@ -12,18 +12,25 @@
 struct config_store;
 struct io_context;
 
-/* Called on the subscriber's own thread after io->snapshot was swapped. `previous` may be NULL. */
+/* Called on the subscriber's own thread after io->snapshot was swapped. `previous` is NULL for one who
+ * subscribed after the first publication: look at the tables then, not at the list of changes. */
 typedef void config_swap_fn(void *arg, const struct config_snapshot *previous,
                             const struct config_snapshot *current);
 
+/* `control->index` is the highest index of all io_contexts that will ever subscribe. */
 struct config_store *config_store_new(struct io_context *control);
-/* All subscribers are gone and every pin is undone. */
+/* All subscribers are gone and every pin is undone. Mail of theirs may still be on its way; it must be
+ * delivered (by freeing the control context's mailbox at the latest). */
 void config_store_free(struct config_store *store);
 
-/* Registers a thread before it runs; the index is io->index. The control context subscribes too; its
+/* Registers a thread before it runs; the index is io->index, and io->snapshot is set from here on (an
+ * empty one of generation 0 before the first publication). The control context subscribes too; its
  * swap is made at publication. Several functions may be added per thread; they run in order. */
 void config_store_subscribe(struct config_store *store, struct io_context *io, config_swap_fn *swap,
                             void *arg);
+/* The thread has ended (or is the caller): no function of it is called any more, and snapshots that
+ * are still in its mailbox are given back as they are delivered. io->snapshot is NULL afterwards. */
+void config_store_unsubscribe(struct config_store *store, struct io_context *io);
 
 /* The name's slot, made at first use and stable as long as it is referenced or filled. */
 uint32_t config_store_slot(struct config_store *store, enum config_kind kind, struct slice name);
@@ -35,7 +42,8 @@ void config_store_put(struct config_store *store, enum config_kind kind, uint32_
 /* What will be in the next snapshot. */
 struct config_part *config_store_get(const struct config_store *store, enum config_kind kind,
                                      uint32_t slot);
-/* Publishes pending changes now; otherwise it happens at the end of the turn. */
+/* Publishes pending changes now; otherwise it happens at the end of the turn. Changes made by a swap
+ * function of the control context go into the next snapshot. */
 void config_store_publish(struct config_store *store);
 const struct config_snapshot *config_store_current(const struct config_store *store);
 /* Small integers for text compared at request time (filter names); never given back. */

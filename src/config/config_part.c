@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "src/config/config_part.h"
+
+#include "src/base/check.h"
+#include "src/config/config_internal.h"
+
+struct config_cleanup {
+    struct config_cleanup *next;
+    void (*fn)(void *object);
+    void *object;
+};
+
+enum { PART_BLOCK_BYTES = 2048 };
+
+void *config_part_new(enum config_kind kind, size_t size, struct slice name) {
+    CHECK(size >= sizeof(struct config_part));
+    struct arena arena;
+    arena_init_heap(&arena, PART_BLOCK_BYTES);
+    struct config_part *part = arena_calloc(&arena, 1, size);
+    part->name = arena_dup_slice(&arena, name);
+    part->kind = kind;
+    part->refs = 1;
+    part->owner.text = SLICE("unknown");
+    part->arena = arena;
+    return part;
+}
+
+struct config_part *config_part_ref(struct config_part *part) {
+    ASSERT(part->refs > 0);
+    part->refs++;
+    return part;
+}
+
+static void part_free(struct config_part *part) {
+    for (struct config_cleanup *at = part->cleanups; at != NULL; at = at->next) {
+        at->fn(at->object);
+    }
+    config_pins_free(part->pins);
+    struct arena arena = part->arena;
+    if (part->kind == CONFIG_SECRET) {
+        arena_wipe(&arena);
+    }
+    arena_deinit(&arena);
+}
+
+void config_part_unref(struct config_part *part) {
+    if (part == NULL) {
+        return;
+    }
+    CHECK(part->refs > 0);
+    if (--part->refs == 0) {
+        part_free(part);
+    }
+}
+
+void config_part_on_free(struct config_part *part, void (*fn)(void *object), void *object) {
+    struct config_cleanup *cleanup = ARENA_NEW(&part->arena, struct config_cleanup);
+    *cleanup = (struct config_cleanup){.next = part->cleanups, .fn = fn, .object = object};
+    part->cleanups = cleanup;
+}

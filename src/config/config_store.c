@@ -1,0 +1,518 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "src/config/config_store.h"
+
+#include "src/base/check.h"
+#include "src/base/hash_map.h"
+#include "src/config/config_internal.h"
+#include "src/event/event_loop.h"
+#include "src/event/io_context.h"
+#include "src/event/mailbox.h"
+
+enum { CONFIG_STORE_MAGIC = 0x43534f52 };
+#define NO_CHANGE UINT32_MAX
+
+struct slot_info {
+    struct slice name; /* on the heap */
+    uint32_t slot;
+    uint32_t change; /* index in store->changes, or NO_CHANGE */
+};
+
+struct slot_table {
+    struct hash_map by_name; /* struct slot_info */
+    struct slot_info **slots;
+    uint32_t count, capacity;
+};
+
+struct swap_entry {
+    config_swap_fn *fn;
+    void *arg;
+};
+
+struct subscriber {
+    struct config_store *store;
+    struct io_context *io; /* NULL: none with this index */
+    struct swap_entry *swaps;
+    uint32_t swap_count;
+};
+
+/* A published snapshot. All members but `view` are the control thread's. */
+struct snapshot {
+    struct config_snapshot view;
+    struct config_names names;
+    struct config_change *changes;
+    uint32_t change_count;
+    uint32_t holders;   /* subscribers that have it or will, `unswapped`, and the store */
+    uint32_t unswapped; /* subscribers that may still read the changes */
+};
+
+struct config_store {
+    uint32_t magic;
+    struct io_context *control;
+    struct event_deferred publish_deferred;
+    bool is_publishing;
+    bool is_freed;      /* waits for mail that is on its way */
+    uint32_t in_flight; /* snapshots that workers have not acknowledged */
+    uint64_t generation;
+    struct slot_table kinds[CONFIG_KIND_COUNT];
+    struct config_table tables[CONFIG_KIND_COUNT]; /* of the next snapshot */
+    struct config_names names;
+    struct config_change *changes;
+    uint32_t change_count, change_capacity;
+    struct snapshot *current;
+    struct subscriber *subscribers; /* by io->index */
+    uint32_t subscriber_count;
+    struct hash_map interned; /* struct slot_info */
+    struct slot_info **interned_list;
+    uint32_t interned_count, interned_capacity;
+};
+
+/* To a worker. */
+struct publish_mail {
+    struct mail mail;
+    struct subscriber *subscriber;
+    struct snapshot *next;
+};
+
+/* Back to control: `from` has swapped; these parts it still holds. */
+struct release_mail {
+    struct mail mail;
+    struct config_store *store;
+    struct snapshot *previous; /* NULL: nothing to give back */
+    struct snapshot *swapped;
+    uint32_t retained_count;
+    struct config_part *retained[];
+};
+
+static void snapshot_drop_changes(struct snapshot *snapshot) {
+    for (uint32_t i = 0; i < snapshot->change_count; i++) {
+        config_part_unref(snapshot->changes[i].before);
+        config_part_unref(snapshot->changes[i].after);
+    }
+    mem_free(snapshot->changes);
+    snapshot->changes = NULL;
+    snapshot->change_count = 0;
+    snapshot->view.changes = NULL;
+    snapshot->view.change_count = 0;
+}
+
+static void snapshot_unref(struct snapshot *snapshot) {
+    if (snapshot == NULL || --snapshot->holders > 0) {
+        return;
+    }
+    snapshot_drop_changes(snapshot);
+    for (size_t kind = 0; kind < CONFIG_KIND_COUNT; kind++) {
+        config_table_free(&snapshot->view.tables[kind]);
+    }
+    config_names_free(&snapshot->names);
+    mem_free(snapshot);
+}
+
+static void snapshot_swapped(struct snapshot *snapshot) {
+    if (--snapshot->unswapped == 0) {
+        snapshot_drop_changes(snapshot);
+    }
+    snapshot_unref(snapshot);
+}
+
+// A snapshot of what the store holds; takes the list of changes over.
+static struct snapshot *snapshot_new(struct config_store *store) {
+    struct snapshot *snapshot = mem_calloc(1, sizeof(*snapshot));
+    for (size_t kind = 0; kind < CONFIG_KIND_COUNT; kind++) {
+        config_table_share(&snapshot->view.tables[kind], &store->tables[kind]);
+    }
+    config_names_share(&snapshot->names, &store->names);
+    snapshot->changes = store->changes;
+    snapshot->change_count = store->change_count;
+    snapshot->holders = 1;
+    snapshot->view.generation = store->generation;
+    snapshot->view.changes = snapshot->changes;
+    snapshot->view.change_count = snapshot->change_count;
+    snapshot->view.names = &snapshot->names;
+    store->changes = NULL;
+    store->change_count = 0;
+    store->change_capacity = 0;
+    return snapshot;
+}
+
+static struct snapshot *snapshot_of(const struct config_snapshot *view) {
+    // The view is the first member of an object that the store made writable.
+    return (struct snapshot *)(uintptr_t)view;
+}
+
+static void publish_deferred(void *arg) {
+    struct config_store *store = arg;
+    CHECK_MAGIC(store, CONFIG_STORE_MAGIC);
+    config_store_publish(store);
+}
+
+struct config_store *config_store_new(struct io_context *control) {
+    struct config_store *store = mem_calloc(1, sizeof(*store));
+    store->magic = CONFIG_STORE_MAGIC;
+    store->control = control;
+    event_deferred_init(&store->publish_deferred, publish_deferred, store);
+    for (size_t kind = 0; kind < CONFIG_KIND_COUNT; kind++) {
+        hash_map_init(&store->kinds[kind].by_name);
+    }
+    hash_map_init(&store->interned);
+    store->subscriber_count = control->index + 1;
+    store->subscribers = mem_calloc(store->subscriber_count, sizeof(struct subscriber));
+    store->current = snapshot_new(store);
+    return store;
+}
+
+static void slot_info_free(struct slot_info *info) {
+    mem_free((void *)(uintptr_t)info->name.ptr);
+    mem_free(info);
+}
+
+static struct slot_info *slot_info_new(struct slice name, uint32_t slot) {
+    struct slot_info *info = mem_calloc(1, sizeof(*info));
+    info->name = slice_make(mem_dup_string((const char *)name.ptr, name.len), name.len);
+    info->slot = slot;
+    info->change = NO_CHANGE;
+    return info;
+}
+
+static void store_release(struct config_store *store) {
+    if (!store->is_freed || store->in_flight > 0) {
+        return;
+    }
+    mem_free(store->subscribers);
+    store->magic = 0;
+    mem_free(store);
+}
+
+static void slot_table_free(struct slot_table *table) {
+    for (uint32_t i = 0; i < table->count; i++) {
+        slot_info_free(table->slots[i]);
+    }
+    mem_free(table->slots);
+    hash_map_deinit(&table->by_name);
+}
+
+static void pending_changes_free(struct config_store *store) {
+    for (uint32_t i = 0; i < store->change_count; i++) {
+        config_part_unref(store->changes[i].before);
+        config_part_unref(store->changes[i].after);
+    }
+    mem_free(store->changes);
+}
+
+void config_store_free(struct config_store *store) {
+    if (store == NULL) {
+        return;
+    }
+    CHECK_MAGIC(store, CONFIG_STORE_MAGIC);
+    event_loop_defer_cancel(&store->publish_deferred);
+    for (uint32_t i = 0; i < store->subscriber_count; i++) {
+        if (store->subscribers[i].io != NULL) {
+            config_store_unsubscribe(store, store->subscribers[i].io);
+        }
+    }
+    pending_changes_free(store);
+    snapshot_unref(store->current);
+    for (size_t kind = 0; kind < CONFIG_KIND_COUNT; kind++) {
+        config_table_free(&store->tables[kind]);
+        slot_table_free(&store->kinds[kind]);
+    }
+    config_names_free(&store->names);
+    for (uint32_t i = 0; i < store->interned_count; i++) {
+        slot_info_free(store->interned_list[i]);
+    }
+    mem_free(store->interned_list);
+    hash_map_deinit(&store->interned);
+    store->is_freed = true;
+    store_release(store);
+}
+
+static void run_swaps(const struct subscriber *subscriber, const struct config_snapshot *previous,
+                      const struct config_snapshot *current) {
+    for (uint32_t i = 0; i < subscriber->swap_count; i++) {
+        subscriber->swaps[i].fn(subscriber->swaps[i].arg, previous, current);
+    }
+}
+
+void config_store_subscribe(struct config_store *store, struct io_context *io, config_swap_fn *swap,
+                            void *arg) {
+    CHECK(io->index < store->subscriber_count);
+    struct subscriber *subscriber = &store->subscribers[io->index];
+    if (subscriber->io == NULL) {
+        subscriber->io = io;
+        subscriber->store = store;
+        store->current->holders++;
+        io->snapshot = &store->current->view;
+    }
+    CHECK(subscriber->io == io);
+    uint32_t count = subscriber->swap_count + 1;
+    subscriber->swaps = mem_realloc(subscriber->swaps, count * sizeof(struct swap_entry));
+    subscriber->swaps[count - 1] = (struct swap_entry){.fn = swap, .arg = arg};
+    subscriber->swap_count = count;
+    if (io->snapshot->generation > 0) {
+        swap(arg, NULL, io->snapshot);
+    }
+}
+
+void config_store_unsubscribe(struct config_store *store, struct io_context *io) {
+    CHECK(io->index < store->subscriber_count);
+    struct subscriber *subscriber = &store->subscribers[io->index];
+    if (subscriber->io == NULL) {
+        return;
+    }
+    // What has been posted since io's last swap gives itself back when it is delivered.
+    snapshot_unref(snapshot_of(io->snapshot));
+    io->snapshot = NULL;
+    mem_free(subscriber->swaps);
+    *subscriber = (struct subscriber){.store = store};
+}
+
+uint32_t config_store_slot(struct config_store *store, enum config_kind kind, struct slice name) {
+    struct slot_table *table = &store->kinds[kind];
+    struct slot_info *info = hash_map_get(&table->by_name, name);
+    if (info != NULL) {
+        return info->slot;
+    }
+    if (table->count == table->capacity) {
+        table->capacity = table->capacity == 0 ? CONFIG_CHUNK_SLOTS : table->capacity * 2;
+        table->slots = mem_realloc(table->slots, table->capacity * sizeof(struct slot_info *));
+    }
+    info = slot_info_new(name, table->count);
+    table->slots[table->count++] = info;
+    hash_map_put(&table->by_name, info->name, info);
+    return info->slot;
+}
+
+struct slice config_store_slot_name(const struct config_store *store, enum config_kind kind,
+                                    uint32_t slot) {
+    const struct slot_table *table = &store->kinds[kind];
+    return slot < table->count ? table->slots[slot]->name : (struct slice){0};
+}
+
+static bool is_pinnable(enum config_kind kind) {
+    return kind == CONFIG_LISTENER || kind == CONFIG_ROUTE;
+}
+
+// Notes what the slot's part becomes; several changes of one turn are one.
+static void note_change(struct config_store *store, enum config_kind kind, uint32_t slot,
+                        struct config_part *before, struct config_part *after) {
+    struct slot_info *info = store->kinds[kind].slots[slot];
+    struct config_part *kept = after == NULL ? NULL : config_part_ref(after);
+    if (info->change != NO_CHANGE) {
+        struct config_change *change = &store->changes[info->change];
+        config_part_unref(change->after);
+        change->after = kept;
+        return;
+    }
+    if (store->change_count == store->change_capacity) {
+        store->change_capacity = store->change_capacity == 0 ? 16 : store->change_capacity * 2;
+        store->changes =
+            mem_realloc(store->changes, store->change_capacity * sizeof(struct config_change));
+    }
+    info->change = store->change_count;
+    store->changes[store->change_count++] =
+        (struct config_change){.kind = kind,
+                               .slot = slot,
+                               .before = before == NULL ? NULL : config_part_ref(before),
+                               .after = kept};
+}
+
+void config_store_put(struct config_store *store, enum config_kind kind, uint32_t slot,
+                      struct config_part *part) {
+    CHECK_MAGIC(store, CONFIG_STORE_MAGIC);
+    CHECK(slot < store->kinds[kind].count);
+    CHECK(part == NULL || part->kind == kind);
+    struct config_part *before = config_table_get(&store->tables[kind], slot);
+    if (before == part) {
+        config_part_unref(part);
+        return;
+    }
+    if (part != NULL && part->pins == NULL && is_pinnable(kind)) {
+        part->pins = config_pins_new(part, store->control->mailbox, store->subscriber_count);
+    }
+    if (part != NULL && kind == CONFIG_SECRET) {
+        arena_exclude_from_core(&part->arena);
+    }
+    struct slice name = store->kinds[kind].slots[slot]->name;
+    if (before == NULL) {
+        config_names_add(&store->names, kind, name, slot);
+    } else if (part == NULL) {
+        config_names_remove(&store->names, kind, name, slot);
+    }
+    note_change(store, kind, slot, before, part);
+    config_table_set(&store->tables[kind], slot, part);
+    event_loop_defer(store->control->loop, &store->publish_deferred);
+}
+
+struct config_part *config_store_get(const struct config_store *store, enum config_kind kind,
+                                     uint32_t slot) {
+    return config_table_get(&store->tables[kind], slot);
+}
+
+struct config_part *config_store_next(const struct config_store *store, enum config_kind kind,
+                                      uint32_t *slot) {
+    while (*slot < store->kinds[kind].count) {
+        struct config_part *part = config_table_get(&store->tables[kind], (*slot)++);
+        if (part != NULL) {
+            return part;
+        }
+    }
+    return NULL;
+}
+
+// Control thread: gives back what a subscriber has let go of.
+static void release(struct config_store *store, struct snapshot *previous,
+                    struct snapshot *swapped) {
+    if (swapped != NULL) {
+        snapshot_swapped(swapped);
+    }
+    snapshot_unref(previous);
+    store_release(store);
+}
+
+static void deliver_release(struct mail *mail) {
+    struct release_mail *done = CONTAINER_OF(mail, struct release_mail, mail);
+    // Before the snapshot goes, since it may hold the last reference.
+    for (uint32_t i = 0; i < done->retained_count; i++) {
+        config_part_ref(done->retained[i]);
+    }
+    done->store->in_flight--;
+    release(done->store, done->previous, done->swapped);
+    mem_free(done);
+}
+
+// On the subscriber's thread. Retained: parts that left the snapshot while something here holds them.
+static struct release_mail *release_mail_new(const struct subscriber *subscriber,
+                                             struct snapshot *previous, struct snapshot *next) {
+    const struct config_snapshot *view = &next->view;
+    uint32_t index = subscriber->io == NULL ? CONFIG_SLOT_NONE : subscriber->io->index;
+    size_t room = index == CONFIG_SLOT_NONE ? 0 : view->change_count;
+    struct release_mail *done = mem_alloc(sizeof(*done) + room * sizeof(struct config_part *));
+    *done = (struct release_mail){.mail.deliver = deliver_release,
+                                  .store = subscriber->store,
+                                  .previous = previous,
+                                  .swapped = next};
+    for (uint32_t i = 0; i < room; i++) {
+        if (config_pin_retain(view->changes[i].before, index)) {
+            done->retained[done->retained_count++] = view->changes[i].before;
+        }
+    }
+    return done;
+}
+
+static struct snapshot *swap(const struct subscriber *subscriber, struct snapshot *next) {
+    struct snapshot *previous = snapshot_of(subscriber->io->snapshot);
+    subscriber->io->snapshot = &next->view;
+    run_swaps(subscriber, &previous->view, &next->view);
+    return previous;
+}
+
+static void deliver_publish(struct mail *mail) {
+    struct publish_mail *publish = CONTAINER_OF(mail, struct publish_mail, mail);
+    const struct subscriber *subscriber = publish->subscriber;
+    struct snapshot *next = publish->next;
+    mem_free(publish);
+    // A thread that ended gives back the new one itself.
+    struct snapshot *previous = subscriber->io == NULL ? next : swap(subscriber, next);
+    struct release_mail *done = release_mail_new(subscriber, previous, next);
+    mailbox_post(subscriber->store->control->mailbox, &done->mail);
+}
+
+// Control's own turn comes first: what it derives from the change must be there for the workers.
+static void swap_control(struct config_store *store, struct snapshot *next) {
+    const struct subscriber *subscriber = &store->subscribers[store->control->index];
+    if (subscriber->io == NULL) {
+        return;
+    }
+    struct snapshot *previous = swap(subscriber, next);
+    struct release_mail *done = release_mail_new(subscriber, previous, next);
+    store->in_flight++;
+    deliver_release(&done->mail);
+}
+
+static void post_to_workers(struct config_store *store, struct snapshot *next) {
+    for (uint32_t i = 0; i < store->subscriber_count; i++) {
+        struct subscriber *subscriber = &store->subscribers[i];
+        if (subscriber->io == NULL || subscriber->io == store->control) {
+            continue;
+        }
+        struct publish_mail *publish = mem_alloc(sizeof(*publish));
+        *publish = (struct publish_mail){
+            .mail.deliver = deliver_publish, .subscriber = subscriber, .next = next};
+        store->in_flight++;
+        mailbox_post(subscriber->io->mailbox, &publish->mail);
+    }
+}
+
+static uint32_t count_subscribers(const struct config_store *store) {
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < store->subscriber_count; i++) {
+        count += store->subscribers[i].io != NULL;
+    }
+    return count;
+}
+
+// Changes that came to nothing are left out.
+static void settle_changes(struct config_store *store) {
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < store->change_count; i++) {
+        struct config_change change = store->changes[i];
+        store->kinds[change.kind].slots[change.slot]->change = NO_CHANGE;
+        if (change.before != change.after) {
+            store->changes[kept++] = change;
+            continue;
+        }
+        config_part_unref(change.before);
+        config_part_unref(change.after);
+    }
+    store->change_count = kept;
+}
+
+void config_store_publish(struct config_store *store) {
+    CHECK_MAGIC(store, CONFIG_STORE_MAGIC);
+    if (store->is_publishing) {
+        event_loop_defer(store->control->loop, &store->publish_deferred);
+        return;
+    }
+    event_loop_defer_cancel(&store->publish_deferred);
+    settle_changes(store);
+    if (store->change_count == 0) {
+        return;
+    }
+    store->is_publishing = true;
+    store->generation++;
+    struct snapshot *next = snapshot_new(store);
+    uint32_t subscribers = count_subscribers(store);
+    next->unswapped = subscribers + 1; // the one more is this function's
+    next->holders += subscribers + next->unswapped;
+    struct snapshot *before = store->current;
+    store->current = next;
+    swap_control(store, next);
+    post_to_workers(store, next);
+    snapshot_swapped(next);
+    snapshot_unref(before);
+    store->is_publishing = false;
+}
+
+const struct config_snapshot *config_store_current(const struct config_store *store) {
+    return &store->current->view;
+}
+
+uint32_t config_store_intern(struct config_store *store, struct slice text) {
+    struct slot_info *info = hash_map_get(&store->interned, text);
+    if (info != NULL) {
+        return info->slot;
+    }
+    if (store->interned_count == store->interned_capacity) {
+        store->interned_capacity =
+            store->interned_capacity == 0 ? 16 : store->interned_capacity * 2;
+        store->interned_list = mem_realloc(store->interned_list,
+                                           store->interned_capacity * sizeof(struct slot_info *));
+    }
+    info = slot_info_new(text, store->interned_count);
+    store->interned_list[store->interned_count++] = info;
+    hash_map_put(&store->interned, info->name, info);
+    return info->slot;
+}
+
+struct slice config_store_interned(const struct config_store *store, uint32_t id) {
+    return id < store->interned_count ? store->interned_list[id]->name : (struct slice){0};
+}

@@ -14,8 +14,7 @@ struct path_text {
     size_t len;
 };
 
-static void path_append(struct path_text *path, const char *text, size_t len)
-{
+static void path_append(struct path_text *path, const char *text, size_t len) {
     size_t room = sizeof(path->text) - path->len;
     size_t taken = len < room ? len : room;
     if (taken > 0) {
@@ -24,21 +23,18 @@ static void path_append(struct path_text *path, const char *text, size_t len)
     }
 }
 
-static void path_append_string(struct path_text *path, const char *text)
-{
+static void path_append_string(struct path_text *path, const char *text) {
     path_append(path, text, strlen(text));
 }
 
-static void path_append_field(struct path_text *path, const char *field)
-{
+static void path_append_field(struct path_text *path, const char *field) {
     if (path->len > 0 && field[0] != '\0') {
         path_append(path, ".", 1);
     }
     path_append_string(path, field);
 }
 
-static void path_append_frame(struct path_text *path, const struct validation_frame *frame)
-{
+static void path_append_frame(struct path_text *path, const struct validation_frame *frame) {
     if (frame->field != NULL) {
         path_append_field(path, frame->field);
     } else if (frame->key.ptr != NULL) {
@@ -52,8 +48,7 @@ static void path_append_frame(struct path_text *path, const struct validation_fr
     }
 }
 
-static void path_build(const struct validation *v, struct path_text *path)
-{
+static void path_build(const struct validation *v, struct path_text *path) {
     uint32_t shown = v->depth < VALIDATION_MAX_DEPTH ? v->depth : VALIDATION_MAX_DEPTH;
     path->len = 0;
     for (uint32_t i = 0; i < shown; i++) {
@@ -64,22 +59,19 @@ static void path_build(const struct validation *v, struct path_text *path)
     }
 }
 
-static void validation_push_frame(struct validation *v, struct validation_frame frame)
-{
+static void validation_push_frame(struct validation *v, struct validation_frame frame) {
     if (v->depth < VALIDATION_MAX_DEPTH) {
         v->stack[v->depth] = frame;
     }
     v->depth++;
 }
 
-static uint32_t validation_kept_errors(const struct validation *v)
-{
+static uint32_t validation_kept_errors(const struct validation *v) {
     return v->error_count < VALIDATION_MAX_ERRORS ? v->error_count : VALIDATION_MAX_ERRORS;
 }
 
 /* Counts the finding; false where it is over its cap and need not be formatted. */
-static bool validation_admit(struct validation *v, enum finding_kind kind)
-{
+static bool validation_admit(struct validation *v, enum finding_kind kind) {
     if (kind == FINDING_ERROR) {
         v->error_count++;
         return v->error_count <= VALIDATION_MAX_ERRORS;
@@ -87,8 +79,7 @@ static bool validation_admit(struct validation *v, enum finding_kind kind)
     return v->finding_count - validation_kept_errors(v) < MAX_NOTES;
 }
 
-static void validation_grow(struct validation *v)
-{
+static void validation_grow(struct validation *v) {
     if (v->finding_count < v->finding_capacity) {
         return;
     }
@@ -102,8 +93,7 @@ static void validation_grow(struct validation *v)
 }
 
 static void validation_add(struct validation *v, enum finding_kind kind, const char *field,
-                           const char *format, va_list args)
-{
+                           const char *format, va_list args) {
     if (!validation_admit(v, kind)) {
         return;
     }
@@ -125,58 +115,49 @@ static void validation_add(struct validation *v, enum finding_kind kind, const c
     finding->message = arena_dup_slice(v->arena, slice_make(text, len));
 }
 
-void validation_init(struct validation *v, struct arena *arena, struct slice resource)
-{
+void validation_init(struct validation *v, struct arena *arena, struct slice resource) {
     *v = (struct validation){.arena = arena, .resource = resource};
 }
 
-void validation_push(struct validation *v, const char *field)
-{
+void validation_push(struct validation *v, const char *field) {
     validation_push_frame(v, (struct validation_frame){.field = field});
 }
 
-void validation_push_index(struct validation *v, uint32_t index)
-{
+void validation_push_index(struct validation *v, uint32_t index) {
     validation_push_frame(v, (struct validation_frame){.index = index});
 }
 
-void validation_push_key(struct validation *v, struct slice key)
-{
+void validation_push_key(struct validation *v, struct slice key) {
     struct slice shown = key.ptr == NULL ? SLICE("") : key;
     validation_push_frame(v, (struct validation_frame){.key = shown});
 }
 
-void validation_pop(struct validation *v)
-{
+void validation_pop(struct validation *v) {
     ASSERT(v->depth > 0);
     v->depth--;
 }
 
-struct slice validation_path(const struct validation *v)
-{
+struct slice validation_path(const struct validation *v) {
     struct path_text path;
     path_build(v, &path);
     return arena_dup_slice(v->arena, slice_make(path.text, path.len));
 }
 
-void validation_error(struct validation *v, const char *format, ...)
-{
+void validation_error(struct validation *v, const char *format, ...) {
     va_list args;
     va_start(args, format);
     validation_add(v, FINDING_ERROR, NULL, format, args);
     va_end(args);
 }
 
-void validation_field_error(struct validation *v, const char *field, const char *format, ...)
-{
+void validation_field_error(struct validation *v, const char *field, const char *format, ...) {
     va_list args;
     va_start(args, format);
     validation_add(v, FINDING_ERROR, field, format, args);
     va_end(args);
 }
 
-void validation_note(struct validation *v, enum finding_kind kind, const char *format, ...)
-{
+void validation_note(struct validation *v, enum finding_kind kind, const char *format, ...) {
     va_list args;
     va_start(args, format);
     validation_add(v, kind, NULL, format, args);
@@ -188,8 +169,7 @@ struct text_out {
     size_t len, capacity;
 };
 
-static void text_append(struct text_out *out, struct slice s)
-{
+static void text_append(struct text_out *out, struct slice s) {
     size_t room = out->capacity - 1 - out->len;
     size_t taken = s.len < room ? s.len : room;
     if (taken > 0) {
@@ -199,8 +179,7 @@ static void text_append(struct text_out *out, struct slice s)
     out->text[out->len] = '\0';
 }
 
-static void text_append_finding(struct text_out *out, const struct finding *finding)
-{
+static void text_append_finding(struct text_out *out, const struct finding *finding) {
     if (finding->path.len > 0) {
         text_append(out, finding->path);
         text_append(out, SLICE(": "));
@@ -208,8 +187,7 @@ static void text_append_finding(struct text_out *out, const struct finding *find
     text_append(out, finding->message);
 }
 
-enum status validation_result(const struct validation *v, struct error *err)
-{
+enum status validation_result(const struct validation *v, struct error *err) {
     if (v->error_count == 0) {
         return STATUS_OK;
     }

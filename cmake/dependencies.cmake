@@ -37,7 +37,14 @@ function(sp_import_grpc)
   target_link_libraries(sp_grpc INTERFACE "$<LINK_GROUP:RESCAN,${group}>" ${shared} stdc++
                                           Threads::Threads)
 endfunction()
-sp_import_grpc()
+if(SALLYPORT_SANITIZE MATCHES "thread")
+  # Shared, so that cmake/tsan.supp can name the uninstrumented library by its file.
+  pkg_check_modules(grpc REQUIRED IMPORTED_TARGET grpc)
+  add_library(sp_grpc INTERFACE)
+  target_link_libraries(sp_grpc INTERFACE PkgConfig::grpc)
+else()
+  sp_import_grpc()
+endif()
 
 # Runs a script that prints, as its last line, the folder in the cache that it made or found.
 function(sp_cached_dependency script out_dir)

@@ -40,7 +40,7 @@ function(sp_add_test_executable file label timeout)
   target_link_libraries(${target} PRIVATE sp_common ${ARGN} PkgConfig::check)
   add_test(NAME "${label}.${name}" COMMAND ${target} WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}")
   set_tests_properties("${label}.${name}" PROPERTIES LABELS "${label}" TIMEOUT ${timeout})
-  set_property(TEST "${label}.${name}" PROPERTY ENVIRONMENT "CK_DEFAULT_TIMEOUT=30")
+  set_property(TEST "${label}.${name}" PROPERTY ENVIRONMENT "${SALLYPORT_TEST_ENVIRONMENT}")
 endfunction()
 
 function(sp_add_library name)

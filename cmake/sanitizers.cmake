@@ -2,6 +2,8 @@
 # Sanitizer, coverage and fuzzing instrumentation of our own code (sp_sanitizers).
 
 add_library(sp_sanitizers INTERFACE)
+set(SALLYPORT_TEST_ENVIRONMENT
+    CK_DEFAULT_TIMEOUT=30 "TSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/cmake/tsan.supp")
 if(SALLYPORT_SANITIZE)
   target_compile_options(
     sp_sanitizers INTERFACE "-fsanitize=${SALLYPORT_SANITIZE}" -fno-sanitize-recover=all

@@ -350,6 +350,26 @@ void buffer_share(struct buffer *to, const struct buffer *from) {
     }
 }
 
+void buffer_share_range(struct buffer *to, const struct buffer *from, size_t offset, size_t len) {
+    ASSERT(to != from && to->pool == from->pool);
+    CHECK(offset <= from->len && len <= from->len - offset);
+    struct buffer_fragment *at = from->head;
+    for (; len > 0 && offset >= at->len; at = at->next) {
+        offset -= at->len;
+    }
+    while (len > 0) {
+        size_t part = at->len - offset < len ? at->len - offset : len;
+        if (part <= COPY_LIMIT_BYTES) {
+            buffer_append(to, slice_make(at->ptr + offset, part));
+        } else {
+            link_tail(to, fragment_new(to->pool, at->chunk, at->ptr + offset, part));
+        }
+        len -= part;
+        offset = 0;
+        at = at->next;
+    }
+}
+
 void buffer_drain(struct buffer *buf, size_t len) {
     if (len >= buf->len) {
         buffer_clear(buf);

@@ -215,7 +215,8 @@ static unsigned dispatch_ready(struct event_loop *loop, const struct epoll_event
         uint32_t bits = events[i].events;
         unsigned flags = ((bits & (EPOLLIN | EPOLLRDHUP)) != 0 ? EVENT_READ : 0U) |
                          ((bits & EPOLLOUT) != 0 ? EVENT_WRITE : 0U) |
-                         ((bits & (EPOLLERR | EPOLLHUP)) != 0 ? EVENT_ERROR : 0U);
+                         ((bits & (EPOLLERR | EPOLLHUP)) != 0 ? EVENT_ERROR : 0U) |
+                         ((bits & EPOLLRDHUP) != 0 ? EVENT_READ_END : 0U);
         ran++;
         slot->watch->fn(slot->watch->arg, flags);
     }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * envoy.config.route.v3.HeaderMatcher and QueryParameterMatcher: immutable, pure over a header map. A
- * header of several values is matched joined with "," as Envoy does; security filters use
- * header_matcher_any / _all to look at each value by itself.
+ * envoy.config.route.v3.HeaderMatcher and QueryParameterMatcher: immutable, pure over a header map. Of a
+ * header of several values each is matched by itself and one that matches is enough, as Envoy does since
+ * 1.39; `invert` turns the outcome of all of them round. A header that is not there matches no rule on
+ * values, nor the inversion of one.
  */
 #ifndef SRC_MATCHER_HEADER_MATCHER_H
 #define SRC_MATCHER_HEADER_MATCHER_H

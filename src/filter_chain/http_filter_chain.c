@@ -99,8 +99,8 @@ void http_filter_chain_destroy(struct http_filter_chain *chain) {
 static void notify_response_watermark(struct http_filter_chain *chain, bool above) {
     for (uint32_t i = chain->count; i-- > 0 && !chain->is_destroyed;) {
         struct http_filter *filter = chain->slots[i].filter;
-        void (*notify)(struct http_filter *) = above ? filter->ops->on_above_write_watermark
-                                                     : filter->ops->on_below_write_watermark;
+        void (*notify)(struct http_filter *) =
+            above ? filter->ops->on_above_write_watermark : filter->ops->on_below_write_watermark;
         if (notify != NULL) {
             notify(filter);
         }
@@ -176,8 +176,7 @@ static void set_source_paused(struct http_filter_chain *chain,
 /* Over the limit: a HOLD fails the message, the other stops pause its source. */
 static void check_held_limit(struct http_filter_chain *chain, const struct direction_ops *direction,
                              struct filter_direction *state) {
-    uint32_t limit =
-        direction->is_decode ? chain->decode_limit_bytes : chain->encode_limit_bytes;
+    uint32_t limit = direction->is_decode ? chain->decode_limit_bytes : chain->encode_limit_bytes;
     if (limit == 0 || state->held.len <= limit) {
         return;
     }
@@ -432,8 +431,7 @@ static void continue_direction(struct http_filter *f, const struct direction_ops
         pass_data(chain, direction, next, &data, data_ended);
         buffer_deinit(&data);
     }
-    if (state->trailers_pending && !is_aborted(chain, direction) &&
-        state->stop == FILTER_FLOWING) {
+    if (state->trailers_pending && !is_aborted(chain, direction) && state->stop == FILTER_FLOWING) {
         state->trailers_pending = false;
         pass_trailers(chain, direction, state->trailers_called ? position + 1 : position);
     }
@@ -656,8 +654,7 @@ uint32_t http_filter_route_levels(struct http_filter *f, const void **configs, u
     };
     uint32_t found = 0;
     for (uint32_t i = 0; i < ROUTE_LEVELS && found < max; i++) {
-        const void *config =
-            levels[i] == NULL ? NULL : override_of(levels[i], f->config->name_id);
+        const void *config = levels[i] == NULL ? NULL : override_of(levels[i], f->config->name_id);
         if (config != NULL) {
             configs[found++] = config;
         }

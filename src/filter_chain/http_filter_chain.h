@@ -47,8 +47,8 @@ struct filter_direction {
     bool data_end_passed;
     bool trailers_pending; /* arrived, not yet passed on */
     bool trailers_called;
-    bool trailers_added;   /* by this filter, from its data callback */
-    bool source_paused;    /* this filter's held bytes keep the source paused */
+    bool trailers_added; /* by this filter, from its data callback */
+    bool source_paused;  /* this filter's held bytes keep the source paused */
     bool in_callback;
     struct buffer held;
 };
@@ -68,11 +68,11 @@ struct http_filter_chain {
     uint32_t decode_limit_bytes, encode_limit_bytes;
     struct header_map *request_headers, *request_trailers;
     struct header_map *response_headers, *response_trailers;
-    uint32_t encode_pauses;      /* reasons why the response source is paused */
-    bool decode_aborted;         /* a local reply or the end: no decode callback any more */
+    uint32_t encode_pauses; /* reasons why the response source is paused */
+    bool decode_aborted;    /* a local reply or the end: no decode callback any more */
     bool encode_aborted;
-    bool response_started;       /* response headers entered the encode chain */
-    bool response_headers_out;   /* and left it */
+    bool response_started;     /* response headers entered the encode chain */
+    bool response_headers_out; /* and left it */
     bool is_local_reply;
     bool is_destroyed;
 };

@@ -15,13 +15,11 @@ void header_ops_apply(const struct header_ops *ops, struct header_map *headers,
 /* Request side: weighted cluster, route, virtual host, route configuration (reversed where the most
  * specific wins). NULL levels are skipped. */
 void route_apply_request_headers(const struct route_part *part, const struct virtual_host *vhost,
-                                 const struct route *route,
-                                 const struct weighted_cluster *weighted,
+                                 const struct route *route, const struct weighted_cluster *weighted,
                                  struct header_map *headers, const struct log_format_input *input);
 void route_apply_response_headers(const struct route_part *part, const struct virtual_host *vhost,
                                   const struct route *route,
                                   const struct weighted_cluster *weighted,
-                                  struct header_map *headers,
-                                  const struct log_format_input *input);
+                                  struct header_map *headers, const struct log_format_input *input);
 
 #endif

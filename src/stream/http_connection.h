@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The HTTP connection manager of one downstream connection: a terminal network filter that runs the
+ * codec, opens a http_stream per request, and ends the connection in order (idle, duration, drain,
+ * protocol errors). Owned by its filter chain's connection, on its worker. The configuration it gets is
+ * a http_connection_shared, made once per filter chain on the control thread.
+ */
+#ifndef SRC_STREAM_HTTP_CONNECTION_H
+#define SRC_STREAM_HTTP_CONNECTION_H
+
+#include "src/config/listener_config.h"
+#include "src/event/event_loop.h"
+#include "src/event/timer.h"
+#include "src/filter_chain/network_filter.h"
+#include "src/http/codec.h"
+#include "src/stats/stats.h"
+
+/* What all connections of one filter chain share; lies in the listener part's arena. */
+struct http_connection_shared {
+    const struct http_connection_manager_config *config;
+    struct stats_scope *stats;          /* hcm_stat_table; referenced by the listener part */
+    struct stats_scope *listener_stats; /* hcm_listener_stat_table */
+    struct slice node_id, node_cluster; /* for log formats */
+};
+
+enum http_connection_drain {
+    HTTP_CONNECTION_SERVING,
+    HTTP_CONNECTION_NOTICED, /* told the client that the end is near; new streams are still taken */
+    HTTP_CONNECTION_CLOSING, /* no new streams; closes when the last one ends */
+    HTTP_CONNECTION_CLOSED,
+};
+
+struct http_connection {
+    struct network_filter base;
+    uint32_t magic;
+    const struct http_connection_shared *shared;
+    const struct http_connection_manager_config *config;
+    struct io_context *io;
+    struct http_codec *codec; /* NULL until the protocol is known */
+    struct list_node streams;
+    uint32_t stream_count;
+    uint64_t stream_total;
+    enum http_connection_drain drain;
+    bool is_dispatching;
+    bool is_tls;
+    bool close_after_stream; /* HTTP/1.1: the response in progress is the last */
+    bool input_ended;
+    struct timer idle_timer; /* also the drain timer once noticed */
+    struct timer duration_timer;
+    struct timer keepalive_timer;
+    bool ping_outstanding;
+    struct event_deferred resume; /* dispatch what a pipelining client already sent */
+    uint64_t bytes_received_seen, bytes_sent_seen;
+};
+
+extern const struct network_filter_ops http_connection_ops;
+
+struct network_filter *http_connection_create(const void *shared, struct io_context *io);
+
+/* ---- for http_stream ---- */
+/* The stream is over and was taken off the list; closes or goes on. */
+void http_connection_stream_ended(struct http_connection *conn, bool request_was_complete);
+/* The response that is about to be sent is the last one on this connection (HTTP/1.1) or the first
+ * step of a drain (HTTP/2). Idempotent. */
+void http_connection_begin_drain(struct http_connection *conn);
+/* True when this response should tell the client to go (drain, max requests, …). */
+bool http_connection_should_drain(struct http_connection *conn);
+void http_connection_count(struct http_connection *conn, uint32_t stat);
+
+#endif

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The life of one request: from the codec's first byte to the access log. It owns the stream's arena,
+ * filter chain, route cache and timers; everything that could call back is cancelled with it. It is
+ * freed at the end of the turn in which it finished, so that callers up the stack stay safe.
+ * The stages (stream_info.h) are names for reporting; the state is the request half, the response half
+ * and the filters'.
+ */
+#ifndef SRC_STREAM_HTTP_STREAM_H
+#define SRC_STREAM_HTTP_STREAM_H
+
+#include "src/event/event_loop.h"
+#include "src/event/timer.h"
+#include "src/filter_chain/http_filter_chain.h"
+#include "src/route/route_table.h"
+#include "src/stream/http_connection.h"
+
+enum stream_half {
+    STREAM_HALF_IDLE,    /* no header block yet */
+    STREAM_HALF_HEADERS, /* header block seen, body may follow */
+    STREAM_HALF_ENDED,
+};
+
+struct http_stream {
+    uint32_t magic;
+    struct list_node node; /* in the connection's list */
+    struct http_connection *conn;
+    struct http_codec_stream *codec; /* NULL once the codec forgot it */
+    struct arena arena;
+    struct stream_info info;
+    struct http_filter_chain chain;
+    enum stream_half request, response;
+    struct header_map *request_headers;
+    /* route */
+    struct route_part *route_config; /* pinned; NULL: none */
+    const struct virtual_host *vhost;
+    const struct route *route;
+    const struct weighted_cluster *weighted;
+    bool is_route_resolved;
+    uint64_t random;
+    /* facts */
+    bool is_head, is_grpc, is_upgrade, is_tunnel_open, is_internal;
+    bool chain_created;
+    bool is_finished;
+    bool close_connection; /* after the response */
+    uint32_t recreations;
+    /* timers */
+    uint32_t idle_timeout_ms;
+    struct timer idle_timer, request_timer, headers_timer, duration_timer;
+    struct event_deferred deferred; /* recreate, then free */
+    struct timer log_timer;
+};
+
+/* From the connection: a request begins on `codec`; fills in `sink`. */
+struct http_stream *http_stream_new(struct http_connection *conn, struct http_codec_stream *codec,
+                                    struct http_stream_sink *sink);
+/* The codec found the request malformed: answers `status` and ends. */
+void http_stream_bad_request(struct http_stream *stream, uint32_t status, const char *detail);
+
+/* Resolves route configuration, virtual host, route (cached). */
+const struct route *http_stream_route(struct http_stream *stream);
+void http_stream_clear_route(struct http_stream *stream);
+void http_stream_set_route_cluster(struct http_stream *stream, uint32_t cluster_slot,
+                                   struct slice name);
+
+/* Answers in the proxy's own name; resets where an answer has begun. */
+void http_stream_local_reply(struct http_stream *stream, const struct local_reply *reply);
+/* Ends both directions without an answer. */
+void http_stream_abort(struct http_stream *stream, enum http_reset_reason reason,
+                       struct slice details);
+void http_stream_log_input(const struct http_stream *stream, struct log_format_input *input);
+
+/* stream_timeouts.c */
+void http_stream_timeouts_init(struct http_stream *stream);
+void http_stream_timeouts_headers_done(struct http_stream *stream);
+void http_stream_timeouts_request_done(struct http_stream *stream);
+void http_stream_timeouts_route(struct http_stream *stream);
+void http_stream_timeouts_cancel(struct http_stream *stream);
+/* Any byte in either direction. */
+void http_stream_activity(struct http_stream *stream);
+
+/* stream_filters.c: the chain's host */
+extern const struct http_filter_chain_host_ops http_stream_host_ops;
+void http_stream_create_chain(struct http_stream *stream);
+/* Directly to the codec, past the filters. */
+void http_stream_send_headers(struct http_stream *stream, struct header_map *headers,
+                              bool end_stream);
+void http_stream_send_data(struct http_stream *stream, struct buffer *data, bool end_stream);
+
+/* The response's last byte is with the codec. */
+void http_stream_response_ended(struct http_stream *stream);
+void http_stream_finish(struct http_stream *stream);
+
+#endif

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * What the connection manager does to a request's head before any filter sees it: checks, normalises
+ * host and path, establishes who the client is (x-forwarded-for, trusted hops), removes what a client
+ * must not say, adds what the proxy says. Pure over its inputs; no I/O.
+ * Order (Envoy's): host and path checks, port strip, path normalisation, identity, sanitising, ids.
+ */
+#ifndef SRC_STREAM_REQUEST_HEADERS_H
+#define SRC_STREAM_REQUEST_HEADERS_H
+
+#include "src/access_log/stream_info.h"
+#include "src/base/random.h"
+#include "src/config/listener_config.h"
+
+struct request_head {
+    const struct http_connection_manager_config *config;
+    struct header_map *headers;
+    struct stream_info *info;
+    struct random *random;
+    struct slice node_id, node_cluster;
+    bool is_tls;
+    bool is_upgrade;
+    bool is_connect;
+    /* results */
+    bool is_internal;
+    uint32_t failed_status; /* 0: go on */
+    const char *failed_details;
+    struct slice failed_location; /* set: redirect there */
+    bool path_failed;             /* counts as failed path normalisation */
+};
+
+/* Checks and rewrites; on failure sets failed_status and stops. */
+void request_headers_validate(struct request_head *head);
+/* Identity, sanitising and additions. */
+void request_headers_mutate(struct request_head *head);
+/* x-forwarded-client-cert by the configured mode (xfcc.c). */
+void request_headers_set_xfcc(struct request_head *head);
+
+#endif

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The route cache of a stream: found at first use, forgotten when a filter clears it. The route
+ * configuration is pinned once per stream; a cleared route is matched in the same one. */
+#include "src/config/config_store.h"
+#include "src/event/io_context.h"
+#include "src/stream/http_stream.h"
+
+static void pin_route_config(struct http_stream *stream) {
+    struct io_context *io = stream->conn->io;
+    struct config_part *part =
+        config_snapshot_part(io->snapshot, CONFIG_ROUTE, stream->conn->config->route_slot);
+    if (part == NULL) {
+        return;
+    }
+    config_pin(io, part);
+    stream->route_config = (struct route_part *)(void *)part;
+}
+
+static void note_route(struct http_stream *stream) {
+    struct stream_info *info = &stream->info;
+    info->virtual_host = stream->vhost;
+    info->vhost_name = stream->vhost == NULL ? (struct slice){NULL, 0} : stream->vhost->name;
+    info->route = stream->route;
+    info->route_name = stream->route == NULL ? (struct slice){NULL, 0} : stream->route->name;
+    if (stream->route != NULL && stream->route->action == ROUTE_ACTION_CLUSTER) {
+        info->cluster_name = stream->weighted != NULL ? stream->weighted->name
+                                                      : stream->route->cluster->cluster_name;
+    }
+}
+
+const struct route *http_stream_route(struct http_stream *stream) {
+    if (stream->is_route_resolved || stream->request_headers == NULL) {
+        return stream->route;
+    }
+    stream->is_route_resolved = true;
+    if (stream->route_config == NULL) {
+        pin_route_config(stream);
+    }
+    if (stream->route_config == NULL) {
+        return NULL;
+    }
+    struct route_request request = {
+        .headers = stream->request_headers,
+        .connection = stream->info.connection,
+        .random = stream->random,
+    };
+    stream->vhost = route_find_virtual_host(stream->route_config, &request);
+    if (stream->vhost != NULL) {
+        stream->route = route_find_in(stream->route_config, stream->vhost, &request);
+    }
+    if (stream->route != NULL && stream->route->action == ROUTE_ACTION_CLUSTER) {
+        stream->weighted = route_pick_weighted(stream->route->cluster, &request);
+    }
+    note_route(stream);
+    http_stream_timeouts_route(stream);
+    return stream->route;
+}
+
+void http_stream_clear_route(struct http_stream *stream) {
+    stream->is_route_resolved = false;
+    stream->vhost = NULL;
+    stream->route = NULL;
+    stream->weighted = NULL;
+    if (stream->chain_created) {
+        http_filter_chain_route_changed(&stream->chain);
+    }
+}
+
+void http_stream_set_route_cluster(struct http_stream *stream, uint32_t cluster_slot,
+                                   struct slice name) {
+    const struct route *route = http_stream_route(stream);
+    if (route == NULL || route->action != ROUTE_ACTION_CLUSTER) {
+        return;
+    }
+    struct route *copy = ARENA_NEW(&stream->arena, struct route);
+    struct route_action *action = ARENA_NEW(&stream->arena, struct route_action);
+    *copy = *route;
+    *action = *route->cluster;
+    action->cluster_slot = cluster_slot;
+    action->cluster_name = name;
+    action->weighted = NULL;
+    action->weighted_count = 0;
+    copy->cluster = action;
+    stream->route = copy;
+    stream->weighted = NULL;
+    note_route(stream);
+}

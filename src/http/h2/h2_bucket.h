@@ -33,8 +33,8 @@ static inline bool h2_bucket_take(struct h2_bucket *bucket, uint64_t now_ms) {
         uint64_t elapsed_ms = now_ms - bucket->updated_ms;
         // An hour fills any bucket that is worth having, and keeps the product small.
         uint64_t gained = (elapsed_ms < 3600000 ? elapsed_ms : 3600000) * bucket->per_s;
-        bucket->millitokens = full - bucket->millitokens < gained ? full
-                                                                  : bucket->millitokens + gained;
+        bucket->millitokens =
+            full - bucket->millitokens < gained ? full : bucket->millitokens + gained;
         bucket->updated_ms = now_ms;
     }
     if (bucket->millitokens < 1000) {

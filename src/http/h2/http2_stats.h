@@ -33,8 +33,7 @@
     X(METADATA_EMPTY_FRAMES, "metadata_empty_frames", COUNTER, "Empty METADATA frames received")   \
     X(OUTBOUND_CONTROL_FLOOD, "outbound_control_flood", COUNTER,                                   \
       "Connections closed for too many unsent control frames")                                     \
-    X(OUTBOUND_FLOOD, "outbound_flood", COUNTER,                                                   \
-      "Connections closed for too many unsent frames")                                             \
+    X(OUTBOUND_FLOOD, "outbound_flood", COUNTER, "Connections closed for too many unsent frames")  \
     X(PREMATURE_RESETS, "premature_resets", COUNTER,                                               \
       "Connections closed for too many streams reset before their end")                            \
     X(REQUESTS_REJECTED_WITH_UNDERSCORES_IN_HEADERS,                                               \
@@ -47,8 +46,7 @@
       "Streams whose peer did not open its window in time")                                        \
     X(TX_RESET, "tx_reset", COUNTER, "RST_STREAM frames sent")                                     \
     X(STREAMS_ACTIVE, "streams_active", GAUGE, "Streams open in the codec")                        \
-    X(PENDING_SEND_BYTES, "pending_send_bytes", GAUGE,                                             \
-      "Body bytes that wait for the peer's window")
+    X(PENDING_SEND_BYTES, "pending_send_bytes", GAUGE, "Body bytes that wait for the peer's window")
 
 enum http2_stat {
 #define HTTP2_STAT_ENUM(id, name, kind, doc) STAT_ENUM(HTTP2_STAT, id),

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+/* From a header map to HPACK fields: pseudo headers first, nothing that HTTP/2 forbids, and values that
+ * never repeat kept out of the compression tables. */
+#include "src/base/check.h"
+#include "src/http/h2/h2_codec.h"
+
+/* Pseudo headers that a map may lack plus those made from others. */
+enum { EXTRA_FIELDS = 6 };
+
+static void reserve(struct h2_shared *shared, size_t count) {
+    if (count > shared->fields_capacity) {
+        shared->fields_capacity = count * 2;
+        shared->fields =
+            mem_realloc(shared->fields, shared->fields_capacity * sizeof(shared->fields[0]));
+    }
+}
+
+// One that could end a field in HTTP/1.1 at the next hop must not leave, whoever put it in the map.
+static bool is_safe(struct slice s) {
+    bool is_bad = false;
+    for (size_t i = 0; i < s.len; i++) {
+        uint8_t c = s.ptr[i];
+        is_bad |= c == '\r' || c == '\n' || c == '\0';
+    }
+    return !is_bad;
+}
+
+static uint8_t index_flags(const struct header_entry *entry) {
+    if ((entry->flags & HEADER_FLAG_SENSITIVE) != 0) {
+        return NGHTTP2_NV_FLAG_NO_INDEX;
+    }
+    switch (entry->id) {
+    case HEADER_AUTHORIZATION:
+    case HEADER_PROXY_AUTHORIZATION:
+    // Different in every message: an entry made for it would only push out a useful one.
+    case HEADER_X_REQUEST_ID:
+    case HEADER_TRACEPARENT:
+    case HEADER_X_ENVOY_UPSTREAM_SERVICE_TIME:
+    case HEADER_X_FORWARDED_FOR:
+    case HEADER_CONTENT_LENGTH:
+        return NGHTTP2_NV_FLAG_NO_INDEX;
+    default:
+        return NGHTTP2_NV_FLAG_NONE;
+    }
+}
+
+// nghttp2 takes pointers to const data through a non-const type.
+static nghttp2_nv make_field(struct slice name, struct slice value, uint8_t flags) {
+    return (nghttp2_nv){
+        .name = (uint8_t *)(uintptr_t)name.ptr,
+        .value = (uint8_t *)(uintptr_t)(value.len == 0 ? (const uint8_t *)"" : value.ptr),
+        .namelen = name.len,
+        .valuelen = value.len,
+        .flags = flags,
+    };
+}
+
+static bool add_pseudo(struct h2_shared *shared, size_t *count, enum header_id id,
+                       struct slice value) {
+    if (slice_is_empty(value) || !is_safe(value)) {
+        return false;
+    }
+    uint8_t flags = NGHTTP2_NV_FLAG_NO_COPY_NAME;
+    shared->fields[(*count)++] = make_field(header_id_name(id), value, flags);
+    return true;
+}
+
+static struct slice authority_of(const struct header_map *map) {
+    struct slice authority = header_map_get(map, HEADER_AUTHORITY);
+    return slice_is_empty(authority) ? header_map_get(map, HEADER_HOST) : authority;
+}
+
+static bool add_request_pseudo(struct h2_shared *shared, size_t *count,
+                               const struct header_map *map) {
+    struct slice method = header_map_get(map, HEADER_METHOD);
+    struct slice authority = authority_of(map);
+    bool has_protocol = header_map_has(map, HEADER_PROTOCOL);
+    if (!http_is_token(method) || !add_pseudo(shared, count, HEADER_METHOD, method)) {
+        return false;
+    }
+    if (!slice_equal(method, SLICE("CONNECT")) || has_protocol) {
+        struct slice scheme = header_map_get(map, HEADER_SCHEME);
+        struct slice path = header_map_get(map, HEADER_PATH);
+        if (!add_pseudo(shared, count, HEADER_SCHEME, scheme) ||
+            slice_find_byte(path, ' ') != SIZE_MAX ||
+            !add_pseudo(shared, count, HEADER_PATH, path)) {
+            return false;
+        }
+    } else if (slice_is_empty(authority)) {
+        return false;
+    }
+    if (!slice_is_empty(authority) && !add_pseudo(shared, count, HEADER_AUTHORITY, authority)) {
+        return false;
+    }
+    return !has_protocol ||
+           add_pseudo(shared, count, HEADER_PROTOCOL, header_map_get(map, HEADER_PROTOCOL));
+}
+
+// Connection-specific fields (RFC 9113 §8.2.2) and what became a pseudo header.
+static bool is_dropped(const struct header_entry *entry) {
+    if (entry->name.len == 0 || entry->name.ptr[0] == ':') {
+        return true;
+    }
+    switch (entry->id) {
+    case HEADER_CONNECTION:
+    case HEADER_HOST:
+    case HEADER_HTTP2_SETTINGS:
+    case HEADER_KEEP_ALIVE:
+    case HEADER_PROXY_CONNECTION:
+    case HEADER_TRANSFER_ENCODING:
+    case HEADER_UPGRADE:
+        return true;
+    case HEADER_TE:
+        return !slice_equal_nocase(entry->value, SLICE("trailers"));
+    default:
+        return false;
+    }
+}
+
+size_t h2_encode_fields(struct h2_codec *h2, const struct header_map *headers,
+                        enum h2_block_kind kind) {
+    struct h2_shared *shared = h2->shared;
+    size_t count = 0;
+    reserve(shared, (size_t)headers->count + EXTRA_FIELDS);
+    if (kind == H2_BLOCK_REQUEST && !add_request_pseudo(shared, &count, headers)) {
+        return 0;
+    }
+    if (kind == H2_BLOCK_RESPONSE &&
+        (http_status_of(headers) < 100 ||
+         !add_pseudo(shared, &count, HEADER_STATUS, header_map_get(headers, HEADER_STATUS)))) {
+        return 0;
+    }
+    const struct header_entry *entry;
+    for (uint32_t i = 0; (entry = header_map_next(headers, &i)) != NULL;) {
+        if (is_dropped(entry)) {
+            continue;
+        }
+        if (!is_safe(entry->name) || !is_safe(entry->value)) {
+            return 0;
+        }
+        uint8_t flags = index_flags(entry);
+        if (entry->id != HEADER_OTHER) {
+            flags |= NGHTTP2_NV_FLAG_NO_COPY_NAME;
+        }
+        struct slice name = entry->id == HEADER_OTHER ? entry->name : header_id_name(entry->id);
+        shared->fields[count++] = make_field(name, entry->value, flags);
+    }
+    return count;
+}

@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: Apache-2.0
+/* nghttp2's callbacks for what comes in: they note it in the stream and return. */
+#include "src/base/check.h"
+#include "src/http/h2/h2_codec.h"
+
+static struct h2_stream *stream_of(nghttp2_session *session, const nghttp2_frame *frame) {
+    return nghttp2_session_get_stream_user_data(session, frame->hd.stream_id);
+}
+
+static struct slice slice_of(nghttp2_rcbuf *text) {
+    nghttp2_vec vec = nghttp2_rcbuf_get_buf(text);
+    return slice_make(vec.base, vec.len);
+}
+
+static struct h2_stream *accept_stream(struct h2_codec *h2, uint32_t id) {
+    h2->streams_opened++;
+    struct h2_stream *s = h2_stream_new(h2);
+    s->base.id = id;
+    s->is_submitted = true;
+    if (!h2->options.callbacks->on_new_stream(h2->options.arg, &s->base, &s->sink)) {
+        (void)nghttp2_submit_rst_stream(h2->session, NGHTTP2_FLAG_NONE, (int32_t)id,
+                                        NGHTTP2_REFUSED_STREAM);
+        h2_stream_finish(s);
+        h2_stream_free(s);
+        return NULL;
+    }
+    (void)nghttp2_session_set_stream_user_data(h2->session, (int32_t)id, s);
+    return s;
+}
+
+static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *user_data) {
+    struct h2_codec *h2 = user_data;
+    h2->block_stream = NULL;
+    if (frame->hd.type != NGHTTP2_HEADERS || h2->failure != NULL) {
+        return 0;
+    }
+    struct h2_stream *s = h2->is_server && frame->headers.cat == NGHTTP2_HCAT_REQUEST
+                              ? accept_stream(h2, (uint32_t)frame->hd.stream_id)
+                              : stream_of(session, frame);
+    if (s != NULL && !s->is_finished) {
+        h2->block_stream = s;
+        h2_block_begin(s);
+    }
+    return 0;
+}
+
+// Returning this makes nghttp2 reset the stream and skip the rest of the block.
+static int reject_block(struct h2_codec *h2, struct h2_stream *s, enum status status) {
+    h2->block_stream = NULL;
+    s->block = NULL;
+    if (status == STATUS_LIMIT) {
+        h2_count(h2, HTTP2_STAT_HEADER_OVERFLOW);
+        if (++h2->header_overflows > 1) {
+            h2_fail(h2, NGHTTP2_ENHANCE_YOUR_CALM, s->detail);
+        }
+    }
+    return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+}
+
+static int on_header(nghttp2_session *session, const nghttp2_frame *frame, nghttp2_rcbuf *name,
+                     nghttp2_rcbuf *value, uint8_t flags, void *user_data) {
+    (void)session;
+    (void)frame;
+    struct h2_codec *h2 = user_data;
+    struct h2_stream *s = h2->block_stream;
+    if (s == NULL) {
+        h2_count(h2, HTTP2_STAT_HEADERS_CB_NO_STREAM);
+        return 0;
+    }
+    enum status status =
+        h2_block_add(s, slice_of(name), slice_of(value), (flags & NGHTTP2_NV_FLAG_NO_INDEX) != 0);
+    return status == STATUS_OK ? 0 : reject_block(h2, s, status);
+}
+
+// A field that nghttp2 would drop: the whole message is malformed.
+static int on_invalid_header(nghttp2_session *session, const nghttp2_frame *frame,
+                             nghttp2_rcbuf *name, nghttp2_rcbuf *value, uint8_t flags,
+                             void *user_data) {
+    (void)session;
+    (void)frame;
+    (void)name;
+    (void)value;
+    (void)flags;
+    (void)user_data;
+    return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+}
+
+static void reject_message(struct h2_codec *h2, struct h2_stream *s, const char *detail) {
+    h2_count(h2, HTTP2_STAT_RX_MESSAGING_ERROR);
+    if (s != NULL) {
+        h2_stream_set_reason(s, HTTP_RESET_PROTOCOL_ERROR, detail);
+    }
+    if (!h2->limits.stream_error_on_invalid_message) {
+        h2_fail(h2, NGHTTP2_PROTOCOL_ERROR, detail);
+    }
+}
+
+// nghttp2 found a frame invalid and has queued a RST_STREAM or a GOAWAY.
+static int on_invalid_frame(nghttp2_session *session, const nghttp2_frame *frame, int error,
+                            void *user_data) {
+    struct h2_codec *h2 = user_data;
+    struct h2_stream *s = frame->hd.stream_id == 0 ? NULL : stream_of(session, frame);
+    switch (error) {
+    case NGHTTP2_ERR_HTTP_HEADER:
+        reject_message(h2, s, "http2.invalid.header.field");
+        break;
+    case NGHTTP2_ERR_HTTP_MESSAGING:
+        reject_message(h2, s, "http2.violation.of.messaging.rule");
+        break;
+    case NGHTTP2_ERR_REFUSED_STREAM:
+        h2_glitch(h2);
+        break;
+    default:
+        break;
+    }
+    if (h2->block_stream == s) {
+        h2->block_stream = NULL;
+    }
+    return 0;
+}
+
+static void end_block(struct h2_codec *h2, struct h2_stream *s, const nghttp2_frame *frame) {
+    h2->block_stream = NULL;
+    bool end_stream = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
+    s->base.header_bytes_received += H2_FRAME_HEADER_BYTES + frame->hd.length;
+    s->recv_ended |= end_stream;
+    if (h2_block_end(s, end_stream) != STATUS_OK) {
+        reject_message(h2, s, s->detail);
+        (void)nghttp2_submit_rst_stream(h2->session, NGHTTP2_FLAG_NONE, frame->hd.stream_id,
+                                        NGHTTP2_PROTOCOL_ERROR);
+    }
+    h2_stream_set_ready(s);
+}
+
+static void on_rst_stream(struct h2_codec *h2, struct h2_stream *s, uint32_t error_code) {
+    h2_count(h2, HTTP2_STAT_RX_RESET);
+    if (s == NULL) {
+        h2_glitch(h2);
+        return;
+    }
+    h2_premature_reset(h2);
+    switch (error_code) {
+    case NGHTTP2_REFUSED_STREAM:
+        h2_stream_set_reason(s, HTTP_RESET_REMOTE_REFUSED, "http2.remote_refuse");
+        break;
+    case NGHTTP2_CONNECT_ERROR:
+        h2_stream_set_reason(s, HTTP_RESET_CONNECT_ERROR, "http2.remote_reset");
+        break;
+    default:
+        h2_stream_set_reason(s, HTTP_RESET_REMOTE, "http2.remote_reset");
+        break;
+    }
+}
+
+static void on_data_frame(struct h2_codec *h2, struct h2_stream *s, const nghttp2_frame *frame) {
+    bool end_stream = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
+    // All padding, no data: as empty as an empty frame (those the scan has counted).
+    if (frame->hd.length > 0 && frame->hd.length <= frame->data.padlen && !end_stream) {
+        h2_glitch(h2);
+    }
+    if (s == NULL) {
+        return;
+    }
+    s->base.body_bytes_received += H2_FRAME_HEADER_BYTES + frame->hd.length;
+    if (end_stream) {
+        s->recv_ended = true;
+        h2_stream_set_ready(s);
+    }
+}
+
+static void on_settings(struct h2_codec *h2) {
+    uint32_t max_streams =
+        nghttp2_session_get_remote_settings(h2->session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
+    if (max_streams != h2->max_streams) {
+        h2->max_streams = max_streams;
+        h2->tell_max_streams = true;
+    }
+}
+
+static int on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, void *user_data) {
+    struct h2_codec *h2 = user_data;
+    struct h2_stream *s = frame->hd.stream_id == 0 ? NULL : stream_of(session, frame);
+    switch (frame->hd.type) {
+    case NGHTTP2_HEADERS:
+        if (s != NULL && s == h2->block_stream) {
+            end_block(h2, s, frame);
+        }
+        break;
+    case NGHTTP2_DATA:
+        on_data_frame(h2, s, frame);
+        break;
+    case NGHTTP2_RST_STREAM:
+        on_rst_stream(h2, s, frame->rst_stream.error_code);
+        break;
+    case NGHTTP2_SETTINGS:
+        if ((frame->hd.flags & NGHTTP2_FLAG_ACK) == 0) {
+            on_settings(h2);
+        }
+        break;
+    case NGHTTP2_GOAWAY:
+        h2->tell_goaway = !h2->goaway_received;
+        h2->goaway_received = true;
+        break;
+    case NGHTTP2_PING:
+        h2->tell_pong |= (frame->hd.flags & NGHTTP2_FLAG_ACK) != 0;
+        break;
+    default:
+        break;
+    }
+    return 0;
+}
+
+static int on_data_chunk(nghttp2_session *session, uint8_t flags, int32_t stream_id,
+                         const uint8_t *data, size_t len, void *user_data) {
+    (void)flags;
+    struct h2_codec *h2 = user_data;
+    struct h2_stream *s = nghttp2_session_get_stream_user_data(session, stream_id);
+    // Else a few stalled streams would stop all others of the connection.
+    (void)nghttp2_session_consume_connection(session, len);
+    if (s == NULL || s->is_finished) {
+        (void)nghttp2_session_consume_stream(session, stream_id, len);
+        return 0;
+    }
+    const uint8_t *run = h2->input_run.ptr;
+    if (data >= run && data + len <= run + h2->input_run.len) {
+        buffer_share_range(&s->received, h2->input, (size_t)(data - run), len);
+    } else {
+        buffer_append(&s->received, slice_make(data, len));
+    }
+    if (s->read_disabled > 0) {
+        s->unreturned_bytes += (uint32_t)len;
+    } else {
+        (void)nghttp2_session_consume_stream(session, stream_id, len);
+    }
+    h2_stream_set_ready(s);
+    return 0;
+}
+
+static int on_stream_close(nghttp2_session *session, int32_t stream_id, uint32_t error_code,
+                           void *user_data) {
+    struct h2_codec *h2 = user_data;
+    struct h2_stream *s = nghttp2_session_get_stream_user_data(session, stream_id);
+    if (s == NULL) {
+        return 0;
+    }
+    s->is_gone = true;
+    s->close_code = error_code;
+    if (s->is_finished) {
+        h2_stream_finish(s); // detached: nobody waits for it
+        h2_stream_free(s);
+        return 0;
+    }
+    if (!h2->is_server && error_code == NGHTTP2_REFUSED_STREAM) {
+        // Above the last id of a GOAWAY.
+        h2_stream_set_reason(s, HTTP_RESET_REMOTE_REFUSED, "http2.remote_refuse");
+    }
+    h2_stream_set_ready(s);
+    return 0;
+}
+
+nghttp2_session_callbacks *h2_callbacks_new(void) {
+    nghttp2_session_callbacks *callbacks;
+    CHECK(nghttp2_session_callbacks_new(&callbacks) == 0);
+    nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, on_begin_headers);
+    nghttp2_session_callbacks_set_on_header_callback2(callbacks, on_header);
+    nghttp2_session_callbacks_set_on_invalid_header_callback2(callbacks, on_invalid_header);
+    nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(callbacks, on_invalid_frame);
+    nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame_recv);
+    nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data_chunk);
+    nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_stream_close);
+    h2_set_send_callbacks(callbacks);
+    return callbacks;
+}

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "src/http/h2/h2_shared.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "src/base/check.h"
+#include "src/event/io_context.h"
+#include "src/http/h2/h2_codec.h"
+
+/* The size of a session's frame buffer: header, pad length and payload. Another version of nghttp2 with
+ * another size never asks for this one, and then each session has its own. */
+enum { FRAME_BUFFER_BYTES = 9 + 1 + 16384 };
+enum { MAX_FREE_STREAMS = 256 };
+
+struct h2_shared *h2_shared_get(struct io_context *io) {
+    struct h2_shared *shared = io->h2_shared;
+    if (shared == NULL) {
+        shared = mem_calloc(1, sizeof(*shared));
+        shared->frame_buffer = mem_alloc(FRAME_BUFFER_BYTES);
+        block_pool_init(&shared->streams, sizeof(struct h2_stream), MAX_FREE_STREAMS);
+        shared->callbacks = h2_callbacks_new();
+        io->h2_shared = shared;
+    }
+    shared->refs++;
+    return shared;
+}
+
+void h2_shared_unref(struct io_context *io) {
+    struct h2_shared *shared = io->h2_shared;
+    if (--shared->refs > 0) {
+        return;
+    }
+    io->h2_shared = NULL;
+    nghttp2_session_callbacks_del(shared->callbacks);
+    block_pool_deinit(&shared->streams);
+    mem_free(shared->fields);
+    mem_free(shared->frame_buffer);
+    mem_free(shared);
+}
+
+static void *hook_malloc(size_t size, void *arg) {
+    struct h2_memory_hook *hook = arg;
+    if (size == FRAME_BUFFER_BYTES && !hook->is_claimed) {
+        hook->is_claimed = true;
+        return hook->frame_buffer;
+    }
+    return mem_alloc(size);
+}
+
+static void hook_free(void *ptr, void *arg) {
+    struct h2_memory_hook *hook = arg;
+    if (ptr == hook->frame_buffer) {
+        hook->is_claimed = false;
+        return;
+    }
+    mem_free(ptr);
+}
+
+static void *hook_calloc(size_t count, size_t size, void *arg) {
+    (void)arg;
+    return mem_calloc(count, size);
+}
+
+static void *hook_realloc(void *ptr, size_t size, void *arg) {
+    struct h2_memory_hook *hook = arg;
+    if (ptr == NULL) {
+        return hook_malloc(size, arg);
+    }
+    if (ptr != hook->frame_buffer) {
+        return mem_realloc(ptr, size);
+    }
+    void *own = mem_alloc(size);
+    memcpy(own, ptr, size < FRAME_BUFFER_BYTES ? size : FRAME_BUFFER_BYTES);
+    hook->is_claimed = false;
+    return own;
+}
+
+void h2_memory_init(struct h2_shared *shared, struct h2_memory_hook *hook, nghttp2_mem *mem) {
+    *hook = (struct h2_memory_hook){.frame_buffer = shared->frame_buffer};
+    *mem = (nghttp2_mem){
+        .mem_user_data = hook,
+        .malloc = hook_malloc,
+        .free = hook_free,
+        .calloc = hook_calloc,
+        .realloc = hook_realloc,
+    };
+}

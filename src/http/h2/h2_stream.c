@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: Apache-2.0
+/* One stream as its owner sees it: what the owner sends, and its end. */
+#include "src/base/check.h"
+#include "src/http/h2/h2_codec.h"
+
+static struct h2_stream *from_base(struct http_codec_stream *base) {
+    return CONTAINER_OF(base, struct h2_stream, base);
+}
+
+struct h2_stream *h2_stream_new(struct h2_codec *h2) {
+    struct h2_stream *s = block_pool_get(&h2->shared->streams);
+    struct io_context *io = h2->options.io;
+    *s = (struct h2_stream){.base = {.ops = &h2_stream_ops, .codec = &h2->base}, .h2 = h2};
+    buffer_init(&s->received, &io->buffers);
+    buffer_init(&s->pending, &io->buffers);
+    arena_init(&s->trailer_arena, &io->arena_blocks);
+    list_push_back(&h2->streams, &s->node);
+    list_init(&s->ready);
+    h2->base.active_streams++;
+    h2_count(h2, HTTP2_STAT_STREAMS_ACTIVE);
+    return s;
+}
+
+static void end_activity(struct h2_stream *s) {
+    struct h2_codec *h2 = s->h2;
+    s->is_finished = true;
+    list_remove(&s->ready);
+    if (h2->delivering == s) {
+        h2->delivering = NULL;
+    }
+    if (h2->block_stream == s) {
+        h2->block_stream = NULL;
+    }
+    buffer_clear(&s->received);
+    h2->base.active_streams--;
+    if (h2->options.stats != NULL) {
+        stats_dec(h2->options.stats, h2->options.io->index, HTTP2_STAT_STREAMS_ACTIVE);
+    }
+}
+
+static void drop_pending(struct h2_stream *s) {
+    const struct h2_codec *h2 = s->h2;
+    if (h2->options.stats != NULL && s->pending.len > 0) {
+        stats_sub(h2->options.stats, h2->options.io->index, HTTP2_STAT_PENDING_SEND_BYTES,
+                  s->pending.len);
+    }
+    buffer_clear(&s->pending);
+}
+
+void h2_stream_finish(struct h2_stream *s) {
+    struct h2_codec *h2 = s->h2;
+    if (!s->is_finished) {
+        end_activity(s);
+    }
+    list_remove(&s->node);
+    if (h2->sending == s) {
+        h2->sending = NULL;
+    }
+    if (s->is_submitted && !s->is_gone) {
+        (void)nghttp2_session_set_stream_user_data(h2->session, (int32_t)s->base.id, NULL);
+    }
+    drop_pending(s);
+    arena_deinit(&s->trailer_arena);
+}
+
+void h2_stream_free(struct h2_stream *s) {
+    block_pool_put(&s->h2->shared->streams, s);
+}
+
+void h2_stream_set_ready(struct h2_stream *s) {
+    if (!s->is_finished && !list_is_linked(&s->ready)) {
+        list_push_back(&s->h2->ready, &s->ready);
+    }
+}
+
+void h2_stream_set_reason(struct h2_stream *s, enum http_reset_reason reason, const char *detail) {
+    if (!s->has_reset_reason) {
+        s->has_reset_reason = true;
+        s->reset_reason = reason;
+        s->detail = detail;
+    }
+}
+
+void h2_stream_update_watermark(struct h2_stream *s) {
+    uint32_t high = s->h2->options.stream_buffer_bytes;
+    if (!s->is_above_high && s->pending.len > high) {
+        s->is_above_high = true;
+        s->tell_above_high = true;
+        h2_stream_set_ready(s);
+    } else if (s->is_above_high && s->pending.len <= high / 2) {
+        s->is_above_high = false;
+        s->tell_below_low = true;
+        h2_stream_set_ready(s);
+    }
+    if (list_is_linked(&s->ready)) {
+        h2_set_dirty(s->h2);
+    }
+}
+
+static void encode_informational(struct http_codec_stream *base, const struct header_map *headers) {
+    struct h2_stream *s = from_base(base);
+    if (s->is_gone || s->is_finished) {
+        return;
+    }
+    size_t count = h2_encode_fields(s->h2, headers, H2_BLOCK_RESPONSE);
+    if (count > 0 && nghttp2_submit_headers(s->h2->session, NGHTTP2_FLAG_NONE, (int32_t)base->id,
+                                            NULL, s->h2->shared->fields, count, NULL) == 0) {
+        h2_set_dirty(s->h2);
+    }
+}
+
+static enum status submit_request(struct h2_stream *s, size_t count,
+                                  const nghttp2_data_provider *provider) {
+    struct h2_codec *h2 = s->h2;
+    int32_t id = nghttp2_submit_request(h2->session, NULL, h2->shared->fields, count, provider, s);
+    if (id < 0) {
+        return STATUS_INVALID;
+    }
+    s->base.id = (uint32_t)id;
+    s->is_submitted = true;
+    h2->streams_opened++;
+    return STATUS_OK;
+}
+
+static enum status encode_headers(struct http_codec_stream *base, const struct header_map *headers,
+                                  bool end_stream) {
+    struct h2_stream *s = from_base(base);
+    struct h2_codec *h2 = s->h2;
+    enum h2_block_kind kind = h2->is_server ? H2_BLOCK_RESPONSE : H2_BLOCK_REQUEST;
+    size_t count = h2_encode_fields(h2, headers, kind);
+    if (count == 0) {
+        return STATUS_INVALID;
+    }
+    if (s->is_gone || s->is_finished) {
+        return STATUS_OK; // the reset is on its way to the owner
+    }
+    const nghttp2_data_provider provider = {.read_callback = h2_read_data};
+    const nghttp2_data_provider *body = end_stream ? NULL : &provider;
+    if (!h2->is_server) {
+        TRY(submit_request(s, count, body));
+    } else if (nghttp2_submit_response(h2->session, (int32_t)base->id, h2->shared->fields, count,
+                                       body) != 0) {
+        return STATUS_INVALID;
+    }
+    s->send_ended = end_stream;
+    h2_set_dirty(h2);
+    return STATUS_OK;
+}
+
+static void resume(struct h2_stream *s) {
+    if (s->is_deferred) {
+        s->is_deferred = false;
+        (void)nghttp2_session_resume_data(s->h2->session, (int32_t)s->base.id);
+    }
+    h2_set_dirty(s->h2);
+}
+
+static void encode_data(struct http_codec_stream *base, struct buffer *data, bool end_stream) {
+    struct h2_stream *s = from_base(base);
+    struct h2_codec *h2 = s->h2;
+    if (s->is_gone || s->is_finished || s->send_ended) {
+        buffer_clear(data);
+        return;
+    }
+    if (h2->options.stats != NULL) {
+        stats_add(h2->options.stats, h2->options.io->index, HTTP2_STAT_PENDING_SEND_BYTES,
+                  data->len);
+    }
+    buffer_move(&s->pending, data);
+    s->send_ended = end_stream;
+    h2_stream_update_watermark(s);
+    if (s->pending.len > 0 || end_stream) {
+        resume(s);
+    }
+}
+
+static void encode_trailers(struct http_codec_stream *base, const struct header_map *trailers) {
+    struct h2_stream *s = from_base(base);
+    if (s->is_gone || s->is_finished || s->send_ended) {
+        return;
+    }
+    // Copied: they leave after the body, which may be after the owner's arena.
+    s->unsent_trailers = ARENA_NEW(&s->trailer_arena, struct header_map);
+    header_map_copy(s->unsent_trailers, trailers, &s->trailer_arena);
+    s->send_ended = true;
+    resume(s);
+}
+
+static uint32_t error_code_of(const struct h2_stream *s, enum http_reset_reason reason) {
+    switch (reason) {
+    case HTTP_RESET_LOCAL_REFUSED:
+    case HTTP_RESET_REMOTE_REFUSED:
+        return NGHTTP2_REFUSED_STREAM;
+    case HTTP_RESET_CONNECT_ERROR:
+        return NGHTTP2_CONNECT_ERROR;
+    case HTTP_RESET_PROTOCOL_ERROR:
+        return NGHTTP2_PROTOCOL_ERROR;
+    case HTTP_RESET_LOCAL:
+    case HTTP_RESET_REMOTE:
+    case HTTP_RESET_CONNECTION_TERMINATION:
+    case HTTP_RESET_CONNECTION_FAILURE:
+    case HTTP_RESET_CONNECTION_TIMEOUT:
+    case HTTP_RESET_OVERFLOW:
+        break;
+    }
+    if (!s->h2->is_server) {
+        return NGHTTP2_CANCEL;
+    }
+    // RFC 9113 §8.1: the answer is whole, the rest of the request is not wanted.
+    return s->end_sent ? NGHTTP2_NO_ERROR : NGHTTP2_INTERNAL_ERROR;
+}
+
+static void reset(struct http_codec_stream *base, enum http_reset_reason reason) {
+    struct h2_stream *s = from_base(base);
+    struct h2_codec *h2 = s->h2;
+    if (s->is_finished) {
+        return;
+    }
+    bool is_live = s->is_submitted && !s->is_gone;
+    if (is_live && reason == HTTP_RESET_LOCAL && s->send_ended && !s->end_sent) {
+        // The last bytes go first; h2_output.c resets it behind them.
+        end_activity(s);
+        s->sink.ops = NULL;
+        return;
+    }
+    if (is_live) {
+        (void)nghttp2_submit_rst_stream(h2->session, NGHTTP2_FLAG_NONE, (int32_t)base->id,
+                                        error_code_of(s, reason));
+        h2_set_dirty(h2);
+    }
+    h2_stream_finish(s);
+    h2_stream_free(s);
+}
+
+static void read_disable(struct http_codec_stream *base, bool disable) {
+    struct h2_stream *s = from_base(base);
+    if (disable) {
+        s->read_disabled++;
+        return;
+    }
+    ASSERT(s->read_disabled > 0);
+    if (--s->read_disabled > 0 || s->unreturned_bytes == 0) {
+        return;
+    }
+    if (!s->is_gone && !s->is_finished) {
+        (void)nghttp2_session_consume_stream(s->h2->session, (int32_t)base->id,
+                                             s->unreturned_bytes);
+        h2_set_dirty(s->h2);
+    }
+    s->unreturned_bytes = 0;
+}
+
+const struct http_codec_stream_ops h2_stream_ops = {
+    .encode_informational = encode_informational,
+    .encode_headers = encode_headers,
+    .encode_data = encode_data,
+    .encode_trailers = encode_trailers,
+    .reset = reset,
+    .read_disable = read_disable,
+};

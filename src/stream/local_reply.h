@@ -8,24 +8,8 @@
 
 #include "src/access_log/access_log.h"
 #include "src/config/listener_config.h"
+#include "src/config/local_reply_config.h"
 #include "src/filter_chain/http_filter.h"
-
-/* One ResponseMapper; first match wins. */
-struct local_reply_mapper {
-    const struct access_log_filter *filter;
-    uint32_t status; /* 0: keep */
-    struct slice body;
-    bool has_body;
-    const struct log_format *body_format; /* NULL: the configuration's */
-    struct slice content_type;            /* empty: by the format's kind */
-    struct header_ops headers;
-};
-struct local_reply_config {
-    const struct local_reply_mapper *mappers;
-    uint32_t mapper_count;
-    const struct log_format *body_format; /* NULL: the body as it is */
-    struct slice content_type;
-};
 
 struct local_reply_result {
     struct header_map *headers;

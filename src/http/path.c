@@ -132,13 +132,24 @@ static size_t put_escaped(uint8_t *to, uint8_t c) {
     return 3;
 }
 
+/* A character decoded behind a bare '%' must not make an escape that was not there: "%%32e" is no
+ * spelling of "%2e". */
+static bool makes_escape(const uint8_t *text, size_t used, uint8_t c) {
+    if (!char_is(c, CHAR_HEX)) {
+        return false;
+    }
+    return (used >= 1 && text[used - 1] == '%') ||
+           (used >= 2 && text[used - 2] == '%' && char_is(text[used - 1], CHAR_HEX));
+}
+
 /* Writes one segment with escaped unreserved characters decoded and unsafe ones escaped; moves
  * *at behind it, on its separator or the end. */
 static size_t put_segment(uint8_t *to, struct slice path, size_t *at) {
     size_t used = 0;
     size_t i = *at;
     for (; i < path.len && path.ptr[i] != '/' && path.ptr[i] != '\\'; i++) {
-        if (is_escape(path, i) && char_is(escape_value(path, i), CHAR_UNRESERVED)) {
+        if (is_escape(path, i) && char_is(escape_value(path, i), CHAR_UNRESERVED) &&
+            !makes_escape(to, used, escape_value(path, i))) {
             to[used++] = escape_value(path, i);
             i += 2;
         } else if (needs_escape(path.ptr[i])) {

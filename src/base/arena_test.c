@@ -62,6 +62,22 @@ START_TEST(arena_allocations_do_not_overlap) {
 }
 END_TEST
 
+START_TEST(arena_bytes_fill_blocks_to_the_end) {
+    // All distances between the last allocation and a block's end occur.
+    for (size_t at = 0; at < 32 * 32; at++) {
+        size_t size = at / 32 + 1;
+        struct arena arena;
+        arena_init_heap(&arena, 128 + at % 32);
+        for (int i = 0; i < 200; i++) {
+            memset(arena_alloc_bytes(&arena, size), i, size);
+            CHECK(arena.next <= arena.end);
+        }
+        ck_assert_uint_eq(arena.used_bytes, 200 * size);
+        arena_deinit(&arena);
+    }
+}
+END_TEST
+
 START_TEST(arena_large_request_leaves_the_current_block_in_use) {
     struct block_pool pool;
     block_pool_init(&pool, 1024, 100);
@@ -117,6 +133,7 @@ int main(void) {
     TCase *tests = tcase_create("arena");
     tcase_add_test(tests, pool_hands_blocks_out_again_up_to_its_limit);
     tcase_add_test(tests, arena_allocations_do_not_overlap);
+    tcase_add_test(tests, arena_bytes_fill_blocks_to_the_end);
     tcase_add_test(tests, arena_large_request_leaves_the_current_block_in_use);
     tcase_add_test(tests, arena_text_helpers);
     tcase_add_test_raise_signal(tests, failed_check_aborts, SIGABRT);

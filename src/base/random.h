@@ -12,7 +12,7 @@ struct random {
     uint64_t state[4];
 };
 
-void random_init(struct random *random);                    /* from getrandom(2) */
+void random_init(struct random *random);                     /* from getrandom(2) */
 void random_init_seed(struct random *random, uint64_t seed); /* repeatable */
 uint64_t random_next(struct random *random);
 /* Uniform in [0, bound); bound 0 gives 0. */

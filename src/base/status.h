@@ -19,7 +19,8 @@ enum status {
 };
 
 #define MUST_USE __attribute__((warn_unused_result))
-#define PRINTF_LIKE(format_index, first_arg) __attribute__((format(printf, format_index, first_arg)))
+#define PRINTF_LIKE(format_index, first_arg)                                                       \
+    __attribute__((format(printf, format_index, first_arg)))
 
 /* Returns the status of `expr` from the calling function unless it is STATUS_OK. The only macro that
  * returns from its user. */

@@ -21,8 +21,9 @@ struct event_loop;
 enum event_flags {
     EVENT_READ = 1,
     EVENT_WRITE = 2,
-    EVENT_ERROR = 4,    /* error or hang-up of both directions */
-    EVENT_READ_END = 8, /* with READ: the peer ended its direction, so a short read is not yet dry */
+    EVENT_ERROR = 4, /* error or hang-up of both directions */
+    EVENT_READ_END =
+        8, /* with READ: the peer ended its direction, so a short read is not yet dry */
 };
 
 typedef void event_watch_fn(void *arg, unsigned flags);

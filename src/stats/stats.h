@@ -35,7 +35,8 @@ struct stat_table {
 struct stats_registry;
 struct stats_scope;
 
-/* `threads`: number of io_contexts (workers + control). */
+/* `threads`: number of io_contexts (workers + control). Indexes up to `threads` inclusive may count: one
+ * more than there are, for a thread without an io_context. */
 struct stats_registry *stats_registry_new(uint32_t threads);
 void stats_registry_free(struct stats_registry *registry);
 
@@ -48,7 +49,8 @@ void stats_scope_unref(struct stats_scope *scope);
 struct slice stats_scope_prefix(const struct stats_scope *scope);
 
 /* Any thread, own `thread` index (io_context.index). A NULL scope is allowed and does nothing, so
- * that tests need no registry. Gauges go down with stats_sub. */
+ * that tests need no registry. Gauges go down with stats_sub, on whatever thread; a negative sum reads
+ * as zero. Values are kept modulo 2^63. */
 void stats_add(struct stats_scope *scope, uint32_t thread, uint32_t stat, uint64_t n);
 void stats_sub(struct stats_scope *scope, uint32_t thread, uint32_t stat, uint64_t n);
 static inline void stats_inc(struct stats_scope *scope, uint32_t thread, uint32_t stat) {
@@ -59,11 +61,12 @@ static inline void stats_dec(struct stats_scope *scope, uint32_t thread, uint32_
 }
 /* A gauge that one thread alone owns gets an absolute value. */
 void stats_set(struct stats_scope *scope, uint32_t thread, uint32_t stat, uint64_t value);
-/* Adds a sample to a histogram; the unit is part of its name (milliseconds without one). */
+/* Adds a sample to a histogram (kept to two significant digits, its sum exactly); the unit is part of its name (milliseconds without one). */
 void stats_record(struct stats_scope *scope, uint32_t thread, uint32_t stat, uint64_t value);
 
 /* Names known only at run time (status codes, ciphers, gRPC methods): found or made in a table of the
- * scope with at most 1,024 names per scope; further names count under "__overflow". Any thread; the
+ * scope with at most 1,024 names per scope; further names count under "__overflow". Any
+ * thread, a lock is taken only to add a name; `stats_dynamic_add` on a histogram records a sample. The
  * returned index is for stats_dynamic_* and may be cached for the scope's life. */
 uint32_t stats_dynamic(struct stats_scope *scope, struct slice name, enum stat_kind kind);
 void stats_dynamic_add(struct stats_scope *scope, uint32_t thread, uint32_t index, uint64_t n);

@@ -16,23 +16,23 @@
 #include "src/config/validation.h"
 #include "xds/bootstrap/document.h"
 
-struct proto_json_read_options {
-    bool unknown_is_error; /* unknown field and enum names refuse the document, else are findings */
-};
-
 /* What reading met, to tell the two texts of Envoy's refusals apart. */
 struct proto_json_report {
     uint32_t unknown_names; /* fields and enum values, whether or not they were errors */
     uint32_t other_errors;
 };
 
+struct proto_json_read_options {
+    bool unknown_is_error; /* unknown field and enum names refuse the document, else are findings */
+    struct proto_json_report *report; /* filled; may be NULL */
+};
+
 /* The message that `root` describes, in `arena`. Every problem is in `v`, with its path; the message is
- * returned all the same (without the bad fields), so look at validation_ok(). `report` may be NULL. */
+ * returned all the same (without the bad fields), so look at validation_ok(). */
 ProtobufCMessage *proto_json_read(const struct proto_message_info *info,
                                   const struct document_node *root,
                                   const struct proto_json_read_options *options,
-                                  struct proto_json_report *report, struct arena *arena,
-                                  struct validation *v);
+                                  struct arena *arena, struct validation *v);
 
 struct proto_json_write_options {
     bool is_pretty; /* a line per member, indented by one space a level, as Envoy's */

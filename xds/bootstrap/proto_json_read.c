@@ -101,8 +101,11 @@ static bool check_parsed(struct json_reader *r, const char *problem, ProtobufCTy
     return false;
 }
 
-static bool read_signed(struct json_reader *r, ProtobufCType type, int64_t min, int64_t max,
-                        const struct document_node *node, int64_t *value) {
+static bool read_signed(struct json_reader *r, ProtobufCType type, const struct document_node *node,
+                        int64_t *value) {
+    bool is_narrow = proto_element_size(type) == sizeof(int32_t);
+    int64_t min = is_narrow ? INT32_MIN : INT64_MIN;
+    int64_t max = is_narrow ? INT32_MAX : INT64_MAX;
     if (node->kind != DOCUMENT_NUMBER && node->kind != DOCUMENT_STRING) {
         fail_kind(r, type_name(type), node);
         return false;
@@ -227,13 +230,13 @@ static bool read_scalar(struct json_reader *r, const ProtobufCFieldDescriptor *f
     case PROTOBUF_C_TYPE_INT32:
     case PROTOBUF_C_TYPE_SINT32:
     case PROTOBUF_C_TYPE_SFIXED32:
-        ok = read_signed(r, field->type, INT32_MIN, INT32_MAX, node, &number);
+        ok = read_signed(r, field->type, node, &number);
         *(int32_t *)member = (int32_t)number;
         return ok;
     case PROTOBUF_C_TYPE_INT64:
     case PROTOBUF_C_TYPE_SINT64:
     case PROTOBUF_C_TYPE_SFIXED64:
-        ok = read_signed(r, field->type, INT64_MIN, INT64_MAX, node, &number);
+        ok = read_signed(r, field->type, node, &number);
         *(int64_t *)member = number;
         return ok;
     case PROTOBUF_C_TYPE_UINT32:
@@ -616,7 +619,11 @@ static void read_by_kind(struct json_reader *r, const struct proto_message_info 
         read_field_mask(r, info, node, message);
         break;
     case PROTO_WELL_KNOWN_WRAPPER:
-        (void)read_scalar(r, first, node, proto_member(message, first));
+        if (node->kind == DOCUMENT_OBJECT) {
+            read_fields(r, info, node, message, false);
+        } else {
+            (void)read_scalar(r, first, node, proto_member(message, first));
+        }
         break;
     }
 }
@@ -635,17 +642,16 @@ static void read_message(struct json_reader *r, const struct proto_message_info 
 ProtobufCMessage *proto_json_read(const struct proto_message_info *info,
                                   const struct document_node *root,
                                   const struct proto_json_read_options *options,
-                                  struct proto_json_report *report, struct arena *arena,
-                                  struct validation *v) {
+                                  struct arena *arena, struct validation *v) {
     struct json_reader reader = {.options = options, .arena = arena, .v = v};
     uint32_t errors_before = v->error_count;
     ProtobufCMessage *message = proto_new(info, arena);
     read_message(&reader, info, root, message);
-    if (report != NULL) {
+    if (options->report != NULL) {
         uint32_t errors = v->error_count - errors_before;
         uint32_t counted = options->unknown_is_error ? reader.unknown_names : 0;
-        *report = (struct proto_json_report){.unknown_names = reader.unknown_names,
-                                             .other_errors = errors - counted};
+        *options->report = (struct proto_json_report){.unknown_names = reader.unknown_names,
+                                                      .other_errors = errors - counted};
     }
     return message;
 }

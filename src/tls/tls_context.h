@@ -18,7 +18,13 @@
 struct tls_context;
 struct string_matcher;
 
-enum tls_version { TLS_VERSION_AUTO, TLS_VERSION_1_0, TLS_VERSION_1_1, TLS_VERSION_1_2, TLS_VERSION_1_3 };
+enum tls_version {
+    TLS_VERSION_AUTO,
+    TLS_VERSION_1_0,
+    TLS_VERSION_1_1,
+    TLS_VERSION_1_2,
+    TLS_VERSION_1_3
+};
 
 struct tls_certificate_source {
     struct slice chain_pem;
@@ -29,7 +35,14 @@ struct tls_certificate_source {
 };
 
 /* Matches one subject alternative name of the peer's certificate; pure. */
-enum tls_san_type { TLS_SAN_ANY, TLS_SAN_EMAIL, TLS_SAN_DNS, TLS_SAN_URI, TLS_SAN_IP, TLS_SAN_OTHER };
+enum tls_san_type {
+    TLS_SAN_ANY,
+    TLS_SAN_EMAIL,
+    TLS_SAN_DNS,
+    TLS_SAN_URI,
+    TLS_SAN_IP,
+    TLS_SAN_OTHER
+};
 struct tls_san_matcher {
     enum tls_san_type type;
     bool (*matches)(const void *matcher, struct slice value); /* value never holds NUL */
@@ -48,7 +61,7 @@ struct tls_validation_source {
     const struct slice *spki_pins; /* 32 bytes each */
     uint32_t spki_pin_count;
     bool allow_expired;
-    bool accept_untrusted;     /* trust_chain_verification: ACCEPT_UNTRUSTED */
+    bool accept_untrusted; /* trust_chain_verification: ACCEPT_UNTRUSTED */
     bool only_leaf_crl;
     uint32_t max_verify_depth; /* 0: library's */
 };
@@ -69,11 +82,12 @@ struct tls_context_options {
     bool disable_stateful_resumption;
     const struct slice *ticket_keys; /* 80 bytes each, the first encrypts */
     uint32_t ticket_key_count;
-    uint32_t session_timeout_s;      /* 0: library's */
-    uint32_t max_session_keys;       /* client side session cache; 0: none */
-    struct slice session_id_context; /* server: configuration identity; resumption never crosses it */
-    struct slice sni;                /* client default */
-    bool auto_host_sni;              /* client: SNI from the host or stream, given per transport */
+    uint32_t session_timeout_s; /* 0: library's */
+    uint32_t max_session_keys;  /* client side session cache; 0: none */
+    struct slice
+        session_id_context; /* server: configuration identity; resumption never crosses it */
+    struct slice sni;       /* client default */
+    bool auto_host_sni;     /* client: SNI from the host or stream, given per transport */
     bool auto_sni_san_validation;
     bool allow_renegotiation;
     bool enforce_rsa_key_usage;

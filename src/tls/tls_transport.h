@@ -13,7 +13,8 @@ struct stats_scope;
 
 /* Stats of one side's TLS ("listener.<addr>.ssl." / "cluster.<name>.ssl."), Envoy's names. */
 #define TLS_STATS(X)                                                                               \
-    X(CONNECTION_ERROR, "connection_error", COUNTER, "handshake or record errors, verify not counted") \
+    X(CONNECTION_ERROR, "connection_error", COUNTER,                                               \
+      "handshake or record errors, verify not counted")                                            \
     X(HANDSHAKE, "handshake", COUNTER, "handshakes completed")                                     \
     X(SESSION_REUSED, "session_reused", COUNTER, "handshakes that resumed a session")              \
     X(NO_CERTIFICATE, "no_certificate", COUNTER, "handshakes without a peer certificate")          \
@@ -21,7 +22,8 @@ struct stats_scope;
     X(FAIL_VERIFY_ERROR, "fail_verify_error", COUNTER, "chain verification failed")                \
     X(FAIL_VERIFY_SAN, "fail_verify_san", COUNTER, "no SAN of the peer matched")                   \
     X(FAIL_VERIFY_CERT_HASH, "fail_verify_cert_hash", COUNTER, "no pinned certificate matched")    \
-    X(OCSP_STAPLING_FAILED, "ocsp_staple_failed", COUNTER, "no valid OCSP response where required") \
+    X(OCSP_STAPLING_FAILED, "ocsp_staple_failed", COUNTER,                                         \
+      "no valid OCSP response where required")                                                     \
     X(OCSP_STAPLING_OMITTED, "ocsp_staple_omitted", COUNTER, "handshakes without OCSP response")   \
     X(OCSP_STAPLING_RESPONSES, "ocsp_staple_responses", COUNTER, "handshakes with OCSP response")  \
     X(OCSP_STAPLING_REQUESTS, "ocsp_staple_requests", COUNTER, "clients that asked for OCSP")      \
@@ -41,7 +43,7 @@ struct tls_transport_options {
     struct slice sni;            /* client: overrides the context's; copied */
     const struct slice *alpn;    /* client: overrides the context's */
     uint32_t alpn_count;
-    struct slice verify_san;     /* client: also require this DNS name or IP; copied; empty: none */
+    struct slice verify_san; /* client: also require this DNS name or IP; copied; empty: none */
 };
 struct transport *tls_transport_new(const struct tls_transport_options *options);
 

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The facts of a finished handshake as text (struct transport_peer), read from the library when first
+ * asked for and kept as long as the transport.
+ */
+#ifndef SRC_TLS_TLS_FACTS_H
+#define SRC_TLS_TLS_FACTS_H
+
+#include "src/net/transport.h"
+#include "src/tls/tls_internal.h"
+
+struct tls_facts;
+
+struct tls_facts *tls_facts_new(SSL *ssl, const struct tls_handshake *handshake);
+void tls_facts_free(struct tls_facts *facts);
+const struct transport_peer *tls_facts_peer(const struct tls_facts *facts);
+
+#endif

@@ -117,7 +117,8 @@ struct http_codec_stream {
 
 /* Feeds received bytes. Consumes what it can; HTTP/1.1 leaves the bytes of a pipelined request until
  * the current one is answered (call again from on_stream_closed). STATUS_PROTOCOL: the connection must
- * be closed after flushing the output (a GOAWAY or a 400 may be in it); open streams got on_reset. */
+ * be closed after flushing the output (a GOAWAY or a 400 may be in it); open streams got on_reset.
+ * STATUS_CLOSED: close it likewise, nothing is wrong: the peer sent GOAWAY and no stream is left. */
 static inline enum status http_codec_dispatch(struct http_codec *codec, struct buffer *input,
                                               struct error *err) {
     return codec->ops->dispatch(codec, input, err);
@@ -134,8 +135,8 @@ static inline void http_codec_shutdown_notice(struct http_codec *codec) {
 static inline void http_codec_goaway(struct http_codec *codec) {
     codec->ops->goaway(codec);
 }
-/* The connection's unsent bytes fell to the low mark after being above the high one: a codec that
- * stopped producing goes on. */
+/* Unsent bytes left the output buffer: a codec that stopped producing (HTTP/2: at 128 KiB unsent) goes
+ * on. Call it whenever bytes have left, at the latest when the buffer is empty; it is cheap. */
 static inline void http_codec_output_drained(struct http_codec *codec) {
     codec->ops->output_drained(codec);
 }

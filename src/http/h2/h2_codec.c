@@ -51,6 +51,13 @@ static enum status end_failed(struct h2_codec *h2, struct error *err) {
     return error_set(err, STATUS_PROTOCOL, "%s", h2->failure);
 }
 
+// The client said goodbye and has all its answers; nghttp2 would not even answer a PING any more.
+static bool has_left(const struct h2_codec *h2) {
+    return h2->is_server && h2->goaway_received && h2->base.active_streams == 0 &&
+           nghttp2_session_want_read(h2->session) == 0 &&
+           nghttp2_session_want_write(h2->session) == 0;
+}
+
 static enum status dispatch(struct http_codec *codec, struct buffer *input, struct error *err) {
     struct h2_codec *h2 = from_base(codec);
     h2->is_dispatching = true;
@@ -69,7 +76,10 @@ static enum status dispatch(struct http_codec *codec, struct buffer *input, stru
     h2_flush(h2);
     h2->is_dispatching = false;
     h2_deliver(h2);
-    return h2->failure == NULL ? STATUS_OK : end_failed(h2, err);
+    if (h2->failure != NULL) {
+        return end_failed(h2, err);
+    }
+    return has_left(h2) ? STATUS_CLOSED : STATUS_OK;
 }
 
 static void connection_lost(struct http_codec *codec, enum http_reset_reason reason,

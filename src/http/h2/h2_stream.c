@@ -217,8 +217,8 @@ static void reset(struct http_codec_stream *base, enum http_reset_reason reason)
         return;
     }
     bool is_live = s->is_submitted && !s->is_gone;
-    if (is_live && reason == HTTP_RESET_LOCAL && s->send_ended && !s->end_sent) {
-        // The last bytes go first; h2_output.c resets it behind them.
+    if (is_live && h2->is_server && reason == HTTP_RESET_LOCAL && s->send_ended && !s->end_sent) {
+        // A whole answer goes out first; h2_output.c resets it behind them.
         end_activity(s);
         s->sink.ops = NULL;
         return;

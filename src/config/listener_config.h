@@ -17,8 +17,10 @@
 
 struct access_log;
 struct listener_filter_factory;
+struct listener_sockets;
 struct network_filter_factory;
 struct http_filter_factory;
+struct stats_scope;
 
 struct network_filter_config {
     struct slice name;
@@ -95,9 +97,13 @@ struct listener_part {
     uint32_t max_connections_per_event;         /* 0: until dry */
     bool ignore_global_connection_limit;
     bool drain_modify_only;
-    uint32_t traffic_direction; /* 0 unspecified, 1 inbound, 2 outbound */
+    enum { TRAFFIC_UNSPECIFIED, TRAFFIC_INBOUND, TRAFFIC_OUTBOUND } traffic_direction;
     struct access_log *const *access_logs;
     uint32_t access_log_count;
+    /* Filled by the listener manager before publication. */
+    const struct listener_sockets *sockets;
+    struct stats_scope *stats;     /* "listener.<stat_prefix>." */
+    struct stats_scope *tls_stats; /* "listener.<stat_prefix>.ssl."; tls_stat_table */
 };
 
 /* ---- the HTTP connection manager (a network filter's configuration) ---- */

@@ -71,8 +71,8 @@ struct filter_decoders {
 };
 
 struct filter_config_context {
-    struct arena *arena;       /* of the part: results live as long as it */
-    struct config_part *part;  /* for config_part_on_free */
+    struct arena *arena;      /* of the part: results live as long as it */
+    struct config_part *part; /* for config_part_on_free */
     struct validation *validation;
     struct config_store *store; /* cluster and secret slots */
     struct stats_registry *stats;

@@ -72,7 +72,8 @@ struct http_filter_ops {
 struct http_filter {
     const struct http_filter_ops *ops;
     struct http_filter_chain *chain;
-    const struct http_filter_config *config; /* name, owner; ->config is the factory's parse result */
+    const struct http_filter_config
+        *config;    /* name, owner; ->config is the factory's parse result */
     uint32_t index; /* in the chain */
 };
 
@@ -82,7 +83,7 @@ struct http_filter_factory {
     const char *type_url;           /* full message name, without the prefix */
     const char *per_route_type_url; /* NULL: none */
     bool is_terminal;
-    bool upstream_allowed;          /* may stand in upstream_http_filters */
+    bool upstream_allowed; /* may stand in upstream_http_filters */
     /* Control thread: turn the typed_config into an immutable object in context->arena; errors go to
      * context->validation. NULL where the configuration is empty. */
     const void *(*parse)(struct filter_config_context *context,
@@ -125,10 +126,10 @@ void http_filter_set_encoder_buffer_limit(struct http_filter *f, uint32_t bytes)
 
 struct local_reply {
     uint32_t status;
-    struct slice body;          /* copied */
-    struct slice details;       /* response code details; static or in the stream's arena */
-    int32_t grpc_status;        /* -1: derived from `status` */
-    enum response_flag flag;    /* RESPONSE_FLAG_COUNT: none */
+    struct slice body;       /* copied */
+    struct slice details;    /* response code details; static or in the stream's arena */
+    int32_t grpc_status;     /* -1: derived from `status` */
+    enum response_flag flag; /* RESPONSE_FLAG_COUNT: none */
     /* May add headers; NULL: none. */
     void (*modify)(void *arg, struct header_map *headers);
     void *arg;

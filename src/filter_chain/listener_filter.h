@@ -28,9 +28,9 @@ struct accepted_socket {
     struct io_context *io;
     int fd;
     struct address local, remote, direct_remote;
-    bool local_restored;               /* original_dst or PROXY protocol */
-    struct slice server_name;          /* lower case; empty: none */
-    struct slice transport_protocol;   /* "", "tls", "raw_buffer" */
+    bool local_restored;             /* original_dst or PROXY protocol */
+    struct slice server_name;        /* lower case; empty: none */
+    struct slice transport_protocol; /* "", "tls", "raw_buffer" */
     const struct slice *application_protocols;
     uint32_t application_protocol_count;
     struct slice ja3, ja4;
@@ -45,9 +45,9 @@ struct listener_filter_ops {
 };
 
 struct listener_filter_factory {
-    const char *name;     /* "envoy.filters.listener.tls_inspector" */
+    const char *name; /* "envoy.filters.listener.tls_inspector" */
     const char *type_url;
-    size_t state_bytes;   /* zeroed per connection and filter */
+    size_t state_bytes;      /* zeroed per connection and filter */
     uint32_t max_read_bytes; /* asked of the socket; 0: needs no bytes */
     const struct listener_filter_ops *ops;
     const void *(*parse)(struct filter_config_context *context,

@@ -427,7 +427,11 @@ static void on_deferred(void *arg) {
         free_stream(stream);
         return;
     }
-    run_request(stream, true);
+    if (stream->chain.is_destroyed) {
+        http_filter_chain_init(&stream->chain, &http_stream_host_ops, stream, &stream->arena,
+                               stream->conn->io, &stream->info, stream->chain.decode_limit_bytes);
+        run_request(stream, true);
+    }
 }
 
 static void init_info(struct http_stream *stream) {

@@ -172,8 +172,6 @@ static bool host_recreate(void *host) {
         return false;
     }
     http_filter_chain_destroy(&stream->chain);
-    http_filter_chain_init(&stream->chain, &http_stream_host_ops, stream, &stream->arena,
-                           stream->conn->io, &stream->info, stream->chain.decode_limit_bytes);
     stream->chain_created = false;
     stream->recreations++;
     http_stream_clear_route(stream);

@@ -1,0 +1,405 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "src/listener/downstream_connection.h"
+
+#include <unistd.h>
+
+#include "src/access_log/access_log.h"
+#include "src/base/check.h"
+#include "src/base/log.h"
+#include "src/config/config_store.h"
+#include "src/config/secret_config.h"
+#include "src/event/io_context.h"
+#include "src/listener/filter_chain_match.h"
+#include "src/listener/worker_listener.h"
+#include "src/tls/tls_transport.h"
+
+enum { DOWNSTREAM_CONNECTION_MAGIC = 0x64636f6e, DELAYED_CLOSE_MS = 1000 };
+
+static uint64_t now_us(const struct downstream_connection *conn) {
+    return event_loop_now_us(conn->io->loop);
+}
+
+/* ---- the end ---- */
+
+static void destroy_filters(struct downstream_connection *conn) {
+    for (uint32_t i = 0; i < conn->chain.count; i++) {
+        struct network_filter *filter = conn->chain.filters[i];
+        if (filter->ops->on_destroy != NULL) {
+            filter->ops->on_destroy(filter);
+        }
+    }
+    conn->chain.count = 0;
+}
+
+static void free_connection(void *arg) {
+    struct downstream_connection *conn = arg;
+    CHECK_MAGIC(conn, DOWNSTREAM_CONNECTION_MAGIC);
+    destroy_filters(conn);
+    connection_free(conn->connection);
+    downstream_inspect_free(conn, true);
+    uint32_t thread = conn->io->index;
+    stats_inc(conn->config->stats, thread, LISTENER_DOWNSTREAM_CX_DESTROY);
+    stats_dec(conn->config->stats, thread, LISTENER_DOWNSTREAM_CX_ACTIVE);
+    stats_record(conn->config->stats, thread, LISTENER_DOWNSTREAM_CX_LENGTH_MS,
+                 (now_us(conn) - conn->info.accepted_us) / 1000);
+    timer_cancel(&conn->drain_deadline);
+    config_unpin(conn->io, &conn->config->part);
+    struct worker_listener *listener = conn->listener;
+    list_remove(&conn->node);
+    worker_listener_closed(listener, conn);
+    conn->magic = 0;
+    arena_deinit(&conn->arena);
+    mem_free(conn);
+}
+
+static void write_listener_logs(struct downstream_connection *conn) {
+    if (conn->config->access_log_count == 0) {
+        return;
+    }
+    struct stream_info info = {
+        .arena = &conn->arena,
+        .connection = &conn->info,
+        .start_us = conn->info.accepted_us,
+        .start_wall_us =
+            event_loop_wall_us(conn->io->loop) - (now_us(conn) - conn->info.accepted_us),
+        .end_us = now_us(conn),
+        .downstream_remote = &conn->remote,
+    };
+    if (conn->filter_chain == NULL) {
+        stream_info_set_flag(&info, RESPONSE_FLAG_NO_ROUTE_FOUND);
+        info.response_code_details = slice_from_string(conn->info.termination_details);
+    }
+    struct log_format_input input = {
+        .info = &info,
+        .access_log_type = "NotSet",
+        .now_us = now_us(conn),
+        .now_wall_us = event_loop_wall_us(conn->io->loop),
+    };
+    for (uint32_t i = 0; i < conn->config->access_log_count; i++) {
+        access_log_write(conn->config->access_logs[i], conn->io, &input);
+    }
+}
+
+static void closed(struct downstream_connection *conn) {
+    if (conn->is_closed) {
+        return;
+    }
+    conn->is_closed = true;
+    write_listener_logs(conn);
+    event_loop_defer(conn->io->loop, &conn->deferred_free);
+}
+
+void downstream_connection_abort(struct downstream_connection *conn, const char *details) {
+    conn->info.termination_details = details;
+    if (conn->inspection != NULL && conn->inspection->socket.fd >= 0) {
+        /* The client sees a reset, not an orderly end: nothing was served. */
+        struct linger linger = {.l_onoff = 1, .l_linger = 0};
+        (void)setsockopt(conn->inspection->socket.fd, SOL_SOCKET, SO_LINGER, &linger,
+                         sizeof(linger));
+    }
+    downstream_inspect_free(conn, true);
+    closed(conn);
+}
+
+void downstream_connection_close_now(struct downstream_connection *conn) {
+    if (conn->is_closed) {
+        return;
+    }
+    if (conn->connection != NULL) {
+        connection_close(conn->connection, CONNECTION_CLOSE_NOW);
+        return;
+    }
+    downstream_connection_abort(conn, "local_close");
+}
+
+/* ---- the transport's callbacks ---- */
+
+static void take_handshake_facts(struct downstream_connection *conn) {
+    conn->info.handshake_done_us = now_us(conn);
+    conn->info.transport->ops->peer(conn->info.transport, &conn->info.peer);
+    if (conn->info.requested_server_name.len == 0) {
+        conn->info.requested_server_name = conn->info.peer.sni;
+    }
+}
+
+static void on_event(void *arg, enum connection_event event) {
+    struct downstream_connection *conn = arg;
+    CHECK_MAGIC(conn, DOWNSTREAM_CONNECTION_MAGIC);
+    if (event == CONNECTION_CONNECTED) {
+        take_handshake_facts(conn);
+    } else {
+        conn->info.transport_failure_reason = connection_failure_reason(conn->connection);
+        if (connection_timed_out(conn->connection)) {
+            stats_inc(conn->config->stats, conn->io->index,
+                      LISTENER_DOWNSTREAM_CX_TRANSPORT_SOCKET_CONNECT_TIMEOUT);
+        }
+    }
+    for (uint32_t i = 0; i < conn->chain.count; i++) {
+        struct network_filter *filter = conn->chain.filters[i];
+        if (filter->ops->on_event != NULL) {
+            filter->ops->on_event(filter, event);
+        }
+    }
+    if (event != CONNECTION_CONNECTED) {
+        closed(conn);
+    }
+}
+
+static void pass_data(struct downstream_connection *conn, uint32_t from, struct buffer *input,
+                      bool end_stream) {
+    for (uint32_t i = from; i < conn->chain.count && !conn->is_closed; i++) {
+        struct network_filter *filter = conn->chain.filters[i];
+        if (filter->ops->on_data == NULL) {
+            continue;
+        }
+        if (filter->ops->on_data(filter, input, end_stream) == NETWORK_FILTER_STOP) {
+            conn->chain.stopped_at = i;
+            return;
+        }
+    }
+}
+
+static void on_data(void *arg, struct buffer *input, bool end_stream) {
+    struct downstream_connection *conn = arg;
+    CHECK_MAGIC(conn, DOWNSTREAM_CONNECTION_MAGIC);
+    pass_data(conn, 0, input, end_stream);
+}
+
+static void on_above_high_watermark(void *arg) {
+    struct downstream_connection *conn = arg;
+    for (uint32_t i = 0; i < conn->chain.count; i++) {
+        struct network_filter *filter = conn->chain.filters[i];
+        if (filter->ops->on_above_high_watermark != NULL) {
+            filter->ops->on_above_high_watermark(filter);
+        }
+    }
+}
+
+static void on_below_low_watermark(void *arg) {
+    struct downstream_connection *conn = arg;
+    for (uint32_t i = 0; i < conn->chain.count; i++) {
+        struct network_filter *filter = conn->chain.filters[i];
+        if (filter->ops->on_below_low_watermark != NULL) {
+            filter->ops->on_below_low_watermark(filter);
+        }
+    }
+}
+
+static void on_bytes_sent(void *arg, size_t count) {
+    struct downstream_connection *conn = arg;
+    for (uint32_t i = 0; i < conn->chain.count; i++) {
+        struct network_filter *filter = conn->chain.filters[i];
+        if (filter->ops->on_bytes_sent != NULL) {
+            filter->ops->on_bytes_sent(filter, count);
+        }
+    }
+}
+
+static const struct connection_callbacks callbacks = {
+    .on_data = on_data,
+    .on_event = on_event,
+    .on_above_high_watermark = on_above_high_watermark,
+    .on_below_low_watermark = on_below_low_watermark,
+    .on_bytes_sent = on_bytes_sent,
+};
+
+/* ---- from the socket to the filters ---- */
+
+static struct transport *make_transport(struct downstream_connection *conn) {
+    const struct filter_chain_config *chain = conn->filter_chain;
+    if (chain->tls == NULL) {
+        return raw_transport_new();
+    }
+    const struct config_part *part =
+        config_snapshot_part(conn->io->snapshot, CONFIG_TLS, chain->tls_slot);
+    struct tls_context *context =
+        part == NULL ? NULL : ((const struct tls_part *)(const void *)part)->context;
+    if (context == NULL) {
+        return NULL; /* its secret has not come yet */
+    }
+    struct tls_transport_options options = {
+        .context = context,
+        .stats = conn->config->tls_stats,
+        .thread = conn->io->index,
+    };
+    return tls_transport_new(&options);
+}
+
+static void create_filters(struct downstream_connection *conn) {
+    const struct filter_chain_config *config = conn->filter_chain;
+    conn->chain.owner = conn;
+    conn->chain.stopped_at = UINT32_MAX;
+    conn->chain.filters =
+        ARENA_NEW_ARRAY(&conn->arena, config->filter_count, struct network_filter *);
+    for (uint32_t i = 0; i < config->filter_count; i++) {
+        struct network_filter *filter =
+            config->filters[i].factory->create(config->filters[i].config, conn->io);
+        filter->chain = &conn->chain;
+        conn->chain.filters[conn->chain.count++] = filter;
+    }
+    for (uint32_t i = 0; i < conn->chain.count && !conn->is_closed; i++) {
+        struct network_filter *filter = conn->chain.filters[i];
+        if (filter->ops->on_new_connection != NULL &&
+            filter->ops->on_new_connection(filter) == NETWORK_FILTER_STOP) {
+            break;
+        }
+    }
+}
+
+static void take_socket_facts(struct downstream_connection *conn,
+                              const struct accepted_socket *socket) {
+    conn->local = socket->local;
+    conn->remote = socket->remote;
+    conn->direct_remote = socket->direct_remote;
+    conn->info.requested_server_name = socket->server_name;
+}
+
+void downstream_connection_start(struct downstream_connection *conn) {
+    struct inspection *inspection = conn->inspection;
+    take_socket_facts(conn, &inspection->socket);
+    conn->filter_chain = filter_chain_find(conn->config, &inspection->socket, NULL);
+    if (conn->filter_chain == NULL) {
+        stats_inc(conn->config->stats, conn->io->index, LISTENER_NO_FILTER_CHAIN_MATCH);
+        downstream_connection_abort(conn, "filter_chain_not_found");
+        return;
+    }
+    conn->info.filter_chain_name = conn->filter_chain->name;
+    struct transport *transport = make_transport(conn);
+    if (transport == NULL) {
+        downstream_connection_abort(conn, "tls_secret_not_ready");
+        return;
+    }
+    struct connection_options options = {
+        .io = conn->io,
+        .transport = transport,
+        .callbacks = &callbacks,
+        .arg = conn,
+        .buffer_limit_bytes = conn->config->per_connection_buffer_limit_bytes,
+        .enable_half_close = true,
+        .handshake_timeout_ms = conn->filter_chain->transport_connect_timeout_ms,
+        .delayed_close_ms = DELAYED_CLOSE_MS,
+    };
+    int fd = inspection->socket.fd;
+    inspection->socket.fd = -1;
+    struct buffer early;
+    buffer_init(&early, &conn->io->buffers);
+    buffer_move(&early, &inspection->input);
+    downstream_inspect_free(conn, false);
+    struct error err;
+    conn->connection =
+        connection_new_server(&options, fd, &conn->local, &conn->remote, &early, &err);
+    buffer_deinit(&early);
+    if (conn->connection == NULL) {
+        LOG(CONN_HANDLER, WARN, "cannot serve a connection: %s", err.message);
+        closed(conn);
+        return;
+    }
+    conn->info.id = connection_id(conn->connection);
+    conn->info.transport = transport;
+    conn->info.peer.is_tls = conn->filter_chain->tls != NULL;
+    create_filters(conn);
+}
+
+void downstream_connection_accept(struct worker_listener *listener, struct listener_part *config,
+                                  int fd, const struct address *local,
+                                  const struct address *remote) {
+    struct io_context *io = worker_listener_io(listener);
+    struct downstream_connection *conn = mem_calloc(1, sizeof(*conn));
+    conn->magic = DOWNSTREAM_CONNECTION_MAGIC;
+    conn->listener = listener;
+    conn->config = config;
+    conn->io = io;
+    conn->local = *local;
+    conn->remote = *remote;
+    conn->direct_remote = *remote;
+    conn->listener_drain = &listener->drain;
+    conn->server_drain = worker_listener_server_drain(listener);
+    conn->health_failed = worker_listener_health_failed(listener);
+    arena_init_heap(&conn->arena, 512);
+    event_deferred_init(&conn->deferred_free, free_connection, conn);
+    conn->info = (struct connection_info){
+        .local = &conn->local,
+        .direct_remote = &conn->direct_remote,
+        .remote = &conn->remote,
+        .listener_name = config->part.name,
+        .traffic_direction = config->traffic_direction,
+        .accepted_us = event_loop_now_us(io->loop),
+    };
+    config_pin(io, &config->part);
+    list_push_back(&listener->connections, &conn->node);
+    stats_inc(config->stats, io->index, LISTENER_DOWNSTREAM_CX_TOTAL);
+    stats_inc(config->stats, io->index, LISTENER_DOWNSTREAM_CX_ACTIVE);
+    downstream_inspect_start(conn, fd);
+}
+
+/* ---- draining ---- */
+
+static void on_drain_deadline(void *arg) {
+    struct downstream_connection *conn = arg;
+    CHECK_MAGIC(conn, DOWNSTREAM_CONNECTION_MAGIC);
+    downstream_connection_close_now(conn);
+}
+
+void downstream_connection_notify_drain(struct downstream_connection *conn, bool immediate) {
+    for (uint32_t i = 0; i < conn->chain.count && !conn->is_closed; i++) {
+        struct network_filter *filter = conn->chain.filters[i];
+        if (filter->ops->on_drain != NULL) {
+            filter->ops->on_drain(filter, immediate);
+        }
+    }
+}
+
+void downstream_connection_drain(struct downstream_connection *conn,
+                                 const struct drain_settings *settings, bool immediate) {
+    if (conn->drain.is_draining || conn->is_closed) {
+        return;
+    }
+    drain_start(&conn->drain, settings, immediate, now_us(conn));
+    timer_init(&conn->drain_deadline, on_drain_deadline, conn);
+    timer_arm(conn->io->loop, &conn->drain_deadline, settings->drain_time_ms);
+    downstream_connection_notify_drain(conn, conn->drain.is_immediate);
+}
+
+/* ---- services for network filters ---- */
+
+struct connection *network_filter_connection(const struct network_filter *f) {
+    return f->chain->owner->connection;
+}
+
+struct connection_info *network_filter_connection_info(const struct network_filter *f) {
+    return &f->chain->owner->info;
+}
+
+struct io_context *network_filter_io(const struct network_filter *f) {
+    return f->chain->owner->io;
+}
+
+const struct listener_part *network_filter_listener(const struct network_filter *f) {
+    return f->chain->owner->config;
+}
+
+void network_filter_continue(struct network_filter *f) {
+    struct downstream_connection *conn = f->chain->owner;
+    /* The bytes are still in the connection's input: reading on offers them to the chain again. */
+    conn->chain.stopped_at = UINT32_MAX;
+    connection_read_disable(conn->connection, true);
+    connection_read_disable(conn->connection, false);
+}
+
+bool network_filter_is_draining(const struct network_filter *f) {
+    const struct downstream_connection *conn = f->chain->owner;
+    return conn->drain.is_draining || conn->listener_drain->is_draining ||
+           conn->server_drain->is_draining;
+}
+
+bool network_filter_should_close_for_drain(const struct network_filter *f) {
+    const struct downstream_connection *conn = f->chain->owner;
+    uint64_t now = now_us(conn);
+    struct random *random = &conn->io->random;
+    if (*conn->health_failed && !conn->config->drain_modify_only) {
+        return true;
+    }
+    return drain_should_close(&conn->drain, now, random) ||
+           drain_should_close(conn->listener_drain, now, random) ||
+           drain_should_close(conn->server_drain, now, random);
+}

@@ -91,7 +91,10 @@ static void count_frame(struct h2_codec *h2, const struct h2_frame_header *frame
         }
         break;
     case H2_FRAME_RST_STREAM:
+        break;
     case H2_FRAME_PUSH_PROMISE:
+        // Nobody may push to us: clients never, servers were told so in our first frame.
+        h2_fail(h2, NGHTTP2_PROTOCOL_ERROR, "http2.unexpected_push_promise");
         break;
     default:
         h2_glitch(h2);

@@ -18,7 +18,9 @@ sp_add_library(sp_base DIRS src/base LINK sp_options)
 sp_add_library(sp_event DIRS src/event LINK ${level_base})
 sp_add_library(sp_stats DIRS src/stats LINK ${level_base} PRIVATE_LINK m)
 sp_add_library(sp_net DIRS src/net LINK ${level_event} PRIVATE_LINK PkgConfig::cares)
-sp_add_library(sp_tls DIRS src/tls LINK ${level_net} sp_boringssl)
+sp_add_library(sp_tls DIRS src/tls EXCLUDE "/src/tls/testing/" LINK ${level_net} sp_boringssl
+               TEST_LINK sp_tls_testing)
+sp_add_library(sp_tls_testing DIRS src/tls/testing LINK sp_tls)
 sp_add_library(sp_http DIRS src/http EXCLUDE "/src/http/h[12]/" LINK ${level_net})
 sp_add_library(sp_http_h1 DIRS src/http/h1 LINK sp_http ${level_net})
 sp_add_library(sp_http_h2 DIRS src/http/h2 LINK sp_http ${level_net}

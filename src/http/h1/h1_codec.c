@@ -93,6 +93,7 @@ void h1_begin_stream(struct h1_codec *codec) {
     codec->out_framing = H1_OUT_NONE;
     codec->write_discards = false;
     codec->above_high = false;
+    codec->peer_protocol = HTTP_1_1;
     codec->is_head = false;
     codec->is_connect = false;
     codec->is_upgrade = false;

@@ -76,6 +76,9 @@ static void check_well_known(struct pgv_walk *walk, const struct proto_field_rul
                              const struct proto_message_info *info,
                              const ProtobufCMessage *message) {
     const ProtobufCFieldDescriptor *first = info->descriptor->fields;
+    if (rules->as.any == NULL) {
+        return; /* `required` alone has no table */
+    }
     switch (rules->kind) {
     case PROTO_RULES_DURATION:
     case PROTO_RULES_TIMESTAMP:

@@ -6,7 +6,7 @@
  *                                    write and read again; both packed forms must be equal
  * Exit code 1 where a file failed. Inline @@TEST_KEY@@ placeholders are text like any other.
  */
-#include <ftw.h>
+#include <fts.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -14,8 +14,6 @@
 #include "xds/bootstrap/document.h"
 #include "xds/bootstrap/proto_json.h"
 #include "xds/proto_reflect.h"
-
-enum { MAX_FILES = 100000, MAX_FOLDERS_OPEN = 16 };
 
 struct file_kind {
     const char *suffix;
@@ -121,13 +119,25 @@ static bool check_file(const char *path) {
     return ok;
 }
 
-static int check_entry(const char *path, const struct stat *info, int type, struct FTW *at) {
-    (void)info;
-    (void)at;
-    if (type == FTW_F && slice_ends_with(slice_from_string(path), SLICE(".json"))) {
-        return check_file(path) ? 0 : 1;
+/* Every file is looked at, also after a failure. */
+static int round_trip_folder(char *folder)
+{
+    char *const roots[] = {folder, NULL};
+    FTS *walk = fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
+    int failed = 0;
+    int checked = 0;
+    for (FTSENT *entry = NULL; walk != NULL && (entry = fts_read(walk)) != NULL;) {
+        struct slice path = slice_from_string(entry->fts_path);
+        if (entry->fts_info == FTS_F && slice_ends_with(path, SLICE(".json"))) {
+            checked++;
+            failed += check_file(entry->fts_path) ? 0 : 1;
+        }
     }
-    return 0;
+    if (walk != NULL) {
+        fts_close(walk);
+    }
+    printf("%d files, %d failed\n", checked, failed);
+    return checked == 0 || failed > 0 ? 1 : 0;
 }
 
 static int dump(const char *type, const char *path) {
@@ -158,7 +168,7 @@ int main(int argc, char **argv) {
         return dump(argv[2], argv[3]);
     }
     if (argc == 3 && strcmp(argv[1], "--round-trip") == 0) {
-        return nftw(argv[2], check_entry, MAX_FOLDERS_OPEN, FTW_PHYS);
+        return round_trip_folder(argv[2]);
     }
     fprintf(stderr, "usage: json_tool --dump TYPE FILE | --round-trip FOLDER\n");
     return 2;

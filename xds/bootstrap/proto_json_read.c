@@ -519,7 +519,8 @@ static void read_span(struct json_reader *r, const struct proto_message_info *in
     const char *problem = parse(node->text, proto_member_by_number(message, FIRST),
                                 proto_member_by_number(message, SECOND));
     if (problem != NULL) {
-        fail_kind(r, problem, node);
+        validation_error(r->v, "%s: '%.*s' (line %u)", problem,
+                         SLICE_ARG(slice_sub(node->text, 0, 64)), node->line);
     }
 }
 

@@ -64,7 +64,8 @@ struct http_stream_sink {
 struct http_codec_callbacks {
     /* Server: the first bytes of a request arrived; fill in `sink`. False: refuse (draining). */
     bool (*on_new_stream)(void *arg, struct http_codec_stream *stream, struct http_stream_sink *sink);
-    /* Server, instead of on_headers: the request is malformed or over a limit. The owner answers
+    /* Server, instead of on_headers, or after it where the body is malformed and no response has begun
+     * (HTTP/1.1): the request is malformed or over a limit. The owner answers
      * `status` (400, 413, 431, 501, 505 …) with a local reply on `stream` or resets it; an HTTP/1.1
      * connection ends after it. `detail` is Envoy's response code detail ("http1.codec_error" …). */
     void (*on_bad_request)(void *arg, struct http_codec_stream *stream, uint32_t status,
@@ -106,6 +107,9 @@ struct http_codec {
     const struct http_codec_ops *ops;
     enum http_protocol protocol;
     uint32_t active_streams;
+    /* HTTP/1.1: nothing further is read from this connection ("Connection: close", a refused message,
+     * a tunnel). The owner closes it once the stream has ended and the output is flushed. */
+    bool is_ended;
 };
 struct http_codec_stream {
     const struct http_codec_stream_ops *ops;
@@ -116,7 +120,8 @@ struct http_codec_stream {
 };
 
 /* Feeds received bytes. Consumes what it can; HTTP/1.1 leaves the bytes of a pipelined request until
- * the current one is answered (call again from on_stream_closed). STATUS_PROTOCOL: the connection must
+ * the current one is answered (call again from on_stream_closed), and those behind an upgrade or CONNECT
+ * until it is granted (call again after encode_headers). STATUS_PROTOCOL: the connection must
  * be closed after flushing the output (a GOAWAY or a 400 may be in it); open streams got on_reset.
  * STATUS_CLOSED: close it likewise, nothing is wrong: the peer sent GOAWAY and no stream is left. */
 static inline enum status http_codec_dispatch(struct http_codec *codec, struct buffer *input,
@@ -188,7 +193,7 @@ static inline void http_stream_reset(struct http_codec_stream *s, enum http_rese
     s->ops->reset(s, reason);
 }
 /* Counted. While disabled the peer's window for this stream is not returned (HTTP/2) or the codec
- * consumes no more input (HTTP/1.1). Data already fed may still be delivered. */
+ * consumes no more input (HTTP/1.1: dispatch again when enabled). Data already fed may still be delivered. */
 static inline void http_stream_read_disable(struct http_codec_stream *s, bool disable) {
     s->ops->read_disable(s, disable);
 }
@@ -201,7 +206,8 @@ struct http_codec_options {
     struct buffer *output;         /* the connection's */
     uint32_t max_headers_bytes;    /* 0: 60 KiB */
     uint32_t max_headers_count;    /* 0: 100 */
-    uint32_t stream_buffer_bytes;  /* high mark per stream of unsent bytes; 0: 256 KiB */
+    uint32_t stream_buffer_bytes;  /* high mark per stream of unsent bytes; 0: 256 KiB. HTTP/1.1: the
+                                    * connection's own high mark; 0: none */
     struct stats_scope *stats;     /* over the codec's stat table, or NULL */
     enum { HTTP_UNDERSCORES_ALLOW, HTTP_UNDERSCORES_REJECT, HTTP_UNDERSCORES_DROP } underscores;
 };

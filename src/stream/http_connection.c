@@ -454,6 +454,10 @@ void http_connection_stream_ended(struct http_connection *conn, bool request_was
         return;
     }
     bool is_http1 = conn->codec->protocol != HTTP_2;
+    if (conn->codec->is_ended && request_was_complete && !conn->close_after_stream) {
+        close_socket(conn, CONNECTION_CLOSE_FLUSH);
+        return;
+    }
     if (is_http1 && (!request_was_complete || conn->close_after_stream ||
                      conn->drain != HTTP_CONNECTION_SERVING)) {
         close_socket(conn, CONNECTION_CLOSE_FLUSH_AND_DELAY);

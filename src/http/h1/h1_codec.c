@@ -9,7 +9,6 @@
 enum {
     DEFAULT_HEADERS_BYTES = 60 * 1024,
     DEFAULT_HEADERS_COUNT = 100,
-    DEFAULT_STREAM_BUFFER_BYTES = 256 * 1024,
     USUAL_FIELDS = 28,
 };
 
@@ -33,7 +32,7 @@ struct h1_codec *h1_codec_new(const struct http_codec_ops *ops,
         codec->options.max_headers_count = DEFAULT_HEADERS_COUNT;
     }
     if (codec->options.stream_buffer_bytes == 0) {
-        codec->options.stream_buffer_bytes = DEFAULT_STREAM_BUFFER_BYTES;
+        codec->options.stream_buffer_bytes = UINT32_MAX;
     }
     codec->read = H1_READ_IDLE;
     codec->keep_alive = true;
@@ -71,6 +70,7 @@ void h1_set_read(struct h1_codec *codec, enum h1_read read) {
     };
     ASSERT((predecessors[read] & READ_BIT(codec->read)) != 0);
     codec->read = read;
+    codec->base.is_ended = read == H1_READ_DEAD;
 }
 
 void h1_begin_stream(struct h1_codec *codec) {
@@ -430,11 +430,8 @@ void h1_read_all(struct h1_codec *codec, struct buffer *input) {
 }
 
 enum status h1_dispatch_result(const struct h1_codec *codec, struct error *err) {
-    if (codec->is_active || codec->read != H1_READ_DEAD) {
+    if (codec->is_active || !codec->is_broken) {
         return STATUS_OK;
-    }
-    if (!codec->is_broken) {
-        return STATUS_CLOSED;
     }
     const char *detail = codec->fault.detail == NULL ? "message cut short" : codec->fault.detail;
     return error_set(err, STATUS_PROTOCOL, "HTTP/1.1: %s", detail);

@@ -71,13 +71,6 @@
     X(DOWNSTREAM_RQ_TX_RESET, "downstream_rq_tx_reset", COUNTER, "resets sent")                    \
     X(DOWNSTREAM_RQ_WS_ON_NON_WS_ROUTE, "downstream_rq_ws_on_non_ws_route", COUNTER,               \
       "upgrades on routes without them")                                                           \
-    X(NO_ROUTE, "no_route", COUNTER, "requests without a route")                                   \
-    X(NO_CLUSTER, "no_cluster", COUNTER, "requests whose cluster does not exist")                  \
-    X(RQ_DIRECT_RESPONSE, "rq_direct_response", COUNTER, "direct responses")                       \
-    X(RQ_REDIRECT, "rq_redirect", COUNTER, "redirects")                                            \
-    X(RQ_RESET_AFTER_DOWNSTREAM_RESPONSE_STARTED, "rq_reset_after_downstream_response_started",    \
-      COUNTER, "upstream resets after the response began")                                         \
-    X(RQ_TOTAL, "rq_total", COUNTER, "requests that reached the router")                           \
     X(DOWNSTREAM_CX_ACTIVE, "downstream_cx_active", GAUGE, "open connections")                     \
     X(DOWNSTREAM_CX_HTTP1_ACTIVE, "downstream_cx_http1_active", GAUGE,                             \
       "open HTTP/1.1 connections")                                                                 \

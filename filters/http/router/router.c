@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "filters/http/router/router.h"
+
+#include "src/base/check.h"
+#include "src/event/event_loop.h"
+#include "src/event/io_context.h"
+#include "src/http/message.h"
+#include "src/route/header_mutation.h"
+#include "src/route/route_action.h"
+
+enum { DEFAULT_REPLAY_BYTES = 1 << 20 };
+
+static const struct stat_def router_stats[] = {ROUTER_STATS(STAT_DEF)};
+const struct stat_table router_stat_table = {"http.router", router_stats, ARRAY_LEN(router_stats)};
+
+static struct router *from_filter(struct http_filter *f) {
+    struct router *router = (struct router *)(void *)f;
+    CHECK_MAGIC(router, ROUTER_MAGIC);
+    return router;
+}
+
+/* CONFIG_SLOT_NONE where the header is absent or names no cluster. */
+static uint32_t cluster_of_header(struct router *router, struct slice header) {
+    struct slice name = header_map_get_name(router->request_headers, header);
+    if (name.len == 0) {
+        return CONFIG_SLOT_NONE;
+    }
+    http_filter_info(&router->base)->cluster_name = name;
+    return config_snapshot_find(router->io->snapshot, CONFIG_CLUSTER, name);
+}
+
+static uint32_t find_cluster(struct router *router) {
+    if (router->weighted != NULL) {
+        return router->weighted->cluster_header.len > 0
+                   ? cluster_of_header(router, router->weighted->cluster_header)
+                   : router->weighted->cluster_slot;
+    }
+    return router->action->cluster_header.len > 0
+               ? cluster_of_header(router, router->action->cluster_header)
+               : router->action->cluster_slot;
+}
+
+static uint32_t replay_limit(const struct router *router) {
+    const struct virtual_host *vhost =
+        http_filter_virtual_host((struct http_filter *)(uintptr_t)&router->base);
+    uint32_t limit = router->action->request_body_buffer_limit;
+    if (limit == UINT32_MAX && vhost != NULL) {
+        limit = vhost->request_body_buffer_limit;
+    }
+    return limit == UINT32_MAX ? DEFAULT_REPLAY_BYTES : limit;
+}
+
+/* The request as the upstream will see it. */
+static void finalize_headers(struct router *router) {
+    struct header_map *headers = router->request_headers;
+    struct log_format_input input;
+    http_filter_log_input(&router->base, &input);
+    route_apply_request_headers(http_filter_route_config(&router->base),
+                                http_filter_virtual_host(&router->base), router->route,
+                                router->weighted, headers, &input);
+    route_apply_rewrites(router->route, router->weighted, headers, &input,
+                         !router->config->suppress_envoy_headers);
+}
+
+static bool must_redirect_to_https(struct router *router) {
+    const struct virtual_host *vhost = http_filter_virtual_host(&router->base);
+    if (vhost == NULL || vhost->require_tls == VHOST_TLS_NONE ||
+        slice_equal(header_map_get(router->request_headers, HEADER_X_FORWARDED_PROTO),
+                    SLICE("https"))) {
+        return false;
+    }
+    return vhost->require_tls == VHOST_TLS_ALL ||
+           !header_map_has(router->request_headers, HEADER_X_ENVOY_INTERNAL);
+}
+
+static void dispatch(struct router *router) {
+    router->action = router->route->cluster;
+    router->weighted = http_filter_weighted_cluster(&router->base);
+    router->cluster_slot = find_cluster(router);
+    router->replay_limit_bytes = replay_limit(router);
+    router->dispatch_us = event_loop_now_us(router->io->loop);
+    http_filter_info(&router->base)->stage_us[STAGE_DISPATCH] = router->dispatch_us;
+    if (router->cluster_slot == CONFIG_SLOT_NONE) {
+        router_reply_failure(router, UPSTREAM_FAILURE_NO_CLUSTER);
+        return;
+    }
+    router_timeouts_init(router);
+    router_retry_init(router);
+    finalize_headers(router);
+    if (router->request_ended) {
+        router_timeouts_request_ended(router);
+    }
+    router_start_attempt(router);
+}
+
+static enum http_filter_verdict decode_headers(struct http_filter *f, struct header_map *headers,
+                                               bool end_stream) {
+    struct router *router = from_filter(f);
+    router->request_headers = headers;
+    router->request_ended = end_stream;
+    router->is_upgrade = http_is_upgrade(headers) || http_is_connect(headers);
+    router_count(router, ROUTER_RQ_TOTAL);
+    router->route = http_filter_route(f);
+    if (must_redirect_to_https(router)) {
+        router_reply_https_redirect(router);
+        return HTTP_FILTER_HOLD;
+    }
+    if (router->route == NULL) {
+        router_reply_no_route(router);
+        return HTTP_FILTER_HOLD;
+    }
+    switch (router->route->action) {
+    case ROUTE_ACTION_CLUSTER:
+        dispatch(router);
+        break;
+    case ROUTE_ACTION_REDIRECT:
+        router_reply_redirect(router);
+        break;
+    case ROUTE_ACTION_DIRECT_RESPONSE:
+        router_reply_direct(router);
+        break;
+    case ROUTE_ACTION_NON_FORWARDING:
+    case ROUTE_ACTION_FILTER:
+        router_reply_no_route(router);
+        break;
+    }
+    return HTTP_FILTER_HOLD;
+}
+
+static enum http_filter_verdict decode_data(struct http_filter *f, struct buffer *data,
+                                            bool end_stream) {
+    struct router *router = from_filter(f);
+    router->request_ended = end_stream;
+    if (end_stream) {
+        router_timeouts_request_ended(router);
+    }
+    router_timeouts_activity(router);
+    router_attempt_data(router, data, end_stream);
+    return HTTP_FILTER_CONSUMED;
+}
+
+static enum http_filter_verdict decode_trailers(struct http_filter *f,
+                                                struct header_map *trailers) {
+    struct router *router = from_filter(f);
+    router->request_trailers = trailers;
+    router->request_ended = true;
+    router_timeouts_request_ended(router);
+    router_attempt_trailers(router);
+    return HTTP_FILTER_HOLD;
+}
+
+static void on_above_write_watermark(struct http_filter *f) {
+    struct router *router = from_filter(f);
+    router->response_paused = true;
+    if (router->attempt != NULL) {
+        upstream_request_read_disable(router->attempt, true);
+    }
+}
+
+static void on_below_write_watermark(struct http_filter *f) {
+    struct router *router = from_filter(f);
+    router->response_paused = false;
+    if (router->attempt != NULL) {
+        upstream_request_read_disable(router->attempt, false);
+    }
+}
+
+static void on_destroy(struct http_filter *f) {
+    struct router *router = from_filter(f);
+    router->is_done = true;
+    if (router->action != NULL) {
+        router_timeouts_cancel(router);
+        router_retry_release(router);
+        router_end_attempt(router, HTTP_RESET_LOCAL);
+        buffer_clear(&router->replay);
+    }
+    router->magic = 0;
+}
+
+const struct http_filter_ops router_ops = {
+    .decode_headers = decode_headers,
+    .decode_data = decode_data,
+    .decode_trailers = decode_trailers,
+    .on_above_write_watermark = on_above_write_watermark,
+    .on_below_write_watermark = on_below_write_watermark,
+    .on_destroy = on_destroy,
+};

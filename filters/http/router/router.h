@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The router: the terminal HTTP filter. It answers redirects and direct responses, otherwise sends the
+ * request to the route's cluster through upstream_request, retries by the route's policy, and feeds the
+ * response into the encode chain. One instance per stream, in its arena; private to this folder.
+ *
+ *   decode_headers -> route action -> start_attempt -> (reset, timeout, 5xx: retry) -> encode_*
+ */
+#ifndef FILTERS_HTTP_ROUTER_ROUTER_H
+#define FILTERS_HTTP_ROUTER_ROUTER_H
+
+#include "src/config/route_config.h"
+#include "src/event/timer.h"
+#include "src/filter_chain/http_filter.h"
+#include "src/route/retry_state.h"
+#include "src/route/route_table.h"
+#include "src/stats/stats.h"
+#include "src/upstream/upstream.h"
+
+/* The filter's configuration; immutable. */
+struct router_config {
+    bool suppress_envoy_headers;
+    bool respect_expected_rq_timeout;
+    struct stats_scope
+        *stats; /* router_stat_table over the connection manager's "http.<prefix>." */
+};
+
+#define ROUTER_STATS(X)                                                                            \
+    X(NO_ROUTE, "no_route", COUNTER, "requests without a route")                                   \
+    X(NO_CLUSTER, "no_cluster", COUNTER, "requests whose cluster does not exist")                  \
+    X(RQ_DIRECT_RESPONSE, "rq_direct_response", COUNTER, "direct responses")                       \
+    X(RQ_REDIRECT, "rq_redirect", COUNTER, "redirects")                                            \
+    X(RQ_RESET_AFTER_DOWNSTREAM_RESPONSE_STARTED, "rq_reset_after_downstream_response_started",    \
+      COUNTER, "upstream resets after the response began")                                         \
+    X(RQ_RETRY_SKIPPED_REQUEST_NOT_COMPLETE, "rq_retry_skipped_request_not_complete", COUNTER,     \
+      "retries not made because the request was not whole")                                        \
+    X(RQ_TOTAL, "rq_total", COUNTER, "requests that reached the router")
+enum router_stat {
+#define ROUTER_STAT_ENUM(id, name, kind, doc) ROUTER_##id,
+    ROUTER_STATS(ROUTER_STAT_ENUM)
+#undef ROUTER_STAT_ENUM
+};
+extern const struct stat_table router_stat_table;
+
+enum { ROUTER_MAGIC = 0x726f7574 };
+
+struct router {
+    struct http_filter base;
+    uint32_t magic;
+    const struct router_config *config;
+    struct io_context *io;
+    const struct route *route;
+    const struct route_action *action;
+    const struct weighted_cluster *weighted;
+    uint32_t cluster_slot;
+    struct header_map *request_headers, *request_trailers;
+    bool request_ended;
+    bool is_upgrade;
+    bool is_done; /* the response is complete, or the stream is over */
+    /* the attempt in progress; NULL between attempts */
+    struct upstream_request *attempt;
+    uint32_t attempt_count;
+    bool attempt_sent;     /* it got a connection: its request may have been seen */
+    bool attempt_ended;    /* the codec has let go of it */
+    bool response_started; /* headers went to the client: no retry any more */
+    bool response_ended;
+    uint64_t attempt_start_us, dispatch_us;
+    struct host *tried_hosts[8]; /* for previous_hosts; addresses only, never dereferenced */
+    uint32_t tried_count;
+    /* retries */
+    bool may_retry;
+    struct retry_state retry;
+    bool holds_retry;     /* counted against the retry breaker */
+    struct buffer replay; /* request bytes sent so far, shared not copied */
+    bool replay_abandoned;
+    uint32_t replay_limit_bytes;
+    /* times */
+    uint32_t timeout_ms, per_try_timeout_ms, per_try_idle_timeout_ms;
+    bool timeout_armed;
+    struct timer timeout_timer, per_try_timer, per_try_idle_timer, retry_timer;
+    bool response_paused;
+    bool request_paused;
+    bool timeout_alt_response;
+    struct slice set_cookie; /* of a hash policy; added to the response */
+};
+
+extern const struct http_filter_ops router_ops;
+
+/* router_attempt.c */
+void router_start_attempt(struct router *router);
+void router_end_attempt(struct router *router, enum http_reset_reason reason);
+/* Sends what came from the client to the attempt in progress. */
+void router_attempt_data(struct router *router, struct buffer *data, bool end_stream);
+void router_attempt_trailers(struct router *router);
+
+/* router_retry.c */
+/* True when a retry was scheduled; the attempt is gone then. */
+bool router_retry_status(struct router *router, const struct header_map *response_headers);
+bool router_retry_reset(struct router *router, enum http_reset_reason reason);
+bool router_retry_timeout(struct router *router);
+void router_retry_init(struct router *router);
+void router_retry_release(struct router *router);
+
+/* router_timeout.c */
+void router_timeouts_init(struct router *router);
+void router_timeouts_request_ended(struct router *router);
+void router_timeouts_attempt_started(struct router *router);
+void router_timeouts_activity(struct router *router);
+void router_timeouts_attempt_ended(struct router *router);
+void router_timeouts_cancel(struct router *router);
+
+/* router_reply.c */
+void router_reply_no_route(struct router *router);
+void router_reply_redirect(struct router *router);
+void router_reply_direct(struct router *router);
+void router_reply_https_redirect(struct router *router);
+void router_reply_failure(struct router *router, enum upstream_failure failure);
+void router_reply_reset(struct router *router, enum http_reset_reason reason);
+void router_reply_timeout(struct router *router, struct slice details);
+void router_count(struct router *router, enum router_stat stat);
+
+#endif

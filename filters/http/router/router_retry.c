@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+/* When an attempt failed: may it be made again, when, and what of the request is sent again. */
+#include "filters/http/router/router.h"
+
+#include "src/event/io_context.h"
+
+static void on_retry_timer(void *arg) {
+    struct router *router = arg;
+    router_start_attempt(router);
+}
+
+void router_retry_init(struct router *router) {
+    const struct virtual_host *vhost = http_filter_virtual_host(&router->base);
+    const struct retry_policy *policy = router->action->retry != NULL ? router->action->retry
+                                        : vhost != NULL               ? vhost->retry
+                                                                      : NULL;
+    timer_init(&router->retry_timer, on_retry_timer, router);
+    buffer_init(&router->replay, &router->io->buffers);
+    router->may_retry = retry_state_init(&router->retry, policy, router->request_headers, true,
+                                         http_filter_arena(&router->base)) &&
+                        !router->is_upgrade;
+}
+
+void router_retry_release(struct router *router) {
+    if (router->holds_retry) {
+        router->holds_retry = false;
+        upstream_retry_release(router->io, router->cluster_slot, router->action->priority_high);
+    }
+}
+
+/* Takes a retry from policy and breaker and schedules it. */
+static bool schedule(struct router *router, enum http_reset_reason end_reason) {
+    struct stream_info *info = http_filter_info(&router->base);
+    if (router->replay_abandoned || router->response_started) {
+        return false;
+    }
+    if (!retry_state_take(&router->retry)) {
+        stream_info_set_flag(info, RESPONSE_FLAG_UPSTREAM_RETRY_LIMIT_EXCEEDED);
+        return false;
+    }
+    router_retry_release(router);
+    if (!upstream_retry_acquire(router->io, router->cluster_slot, router->action->priority_high)) {
+        stream_info_set_flag(info, RESPONSE_FLAG_UPSTREAM_OVERFLOW);
+        return false;
+    }
+    router->holds_retry = true;
+    router_end_attempt(router, end_reason);
+    timer_arm(router->io->loop, &router->retry_timer,
+              retry_state_backoff_ms(&router->retry, &router->io->random));
+    return true;
+}
+
+bool router_retry_status(struct router *router, const struct header_map *response_headers) {
+    return router->may_retry && retry_state_wants_status(&router->retry, response_headers) &&
+           schedule(router, HTTP_RESET_LOCAL);
+}
+
+bool router_retry_reset(struct router *router, enum http_reset_reason reason) {
+    return router->may_retry &&
+           retry_state_wants_reset(&router->retry, reason, router->attempt_sent) &&
+           schedule(router, reason);
+}
+
+bool router_retry_timeout(struct router *router) {
+    return router->may_retry && retry_state_wants_timeout(&router->retry) &&
+           schedule(router, HTTP_RESET_LOCAL);
+}

@@ -23,6 +23,12 @@ struct wire_walk {
     bool has_bad_text;
 };
 
+/* Which singular message fields of one message were there already, by index. protobuf-c fails to merge
+ * a second occurrence as soon as the message has a oneof that is not set. */
+struct wire_seen {
+    uint64_t bits[4];
+};
+
 /* One field as it lies on the wire. */
 struct wire_field {
     uint32_t number;
@@ -187,8 +193,18 @@ static enum status check_known(struct wire_walk *walk, const ProtobufCFieldDescr
     return STATUS_OK;
 }
 
+/* True at the second call for that index; messages of more fields than bits do not exist. */
+static bool was_seen(struct wire_seen *seen, size_t index) {
+    CHECK(index < 64 * ARRAY_LEN(seen->bits));
+    uint64_t bit = UINT64_C(1) << (index % 64);
+    bool was = (seen->bits[index / 64] & bit) != 0;
+    seen->bits[index / 64] |= bit;
+    return was;
+}
+
 static enum status walk_field(struct wire_walk *walk, const struct proto_message_info *info,
-                              const struct wire_field *field, uint32_t index) {
+                              const struct wire_field *field, uint32_t index,
+                              struct wire_seen *seen) {
     const ProtobufCMessageDescriptor *message = info->descriptor;
     const ProtobufCFieldDescriptor *descriptor =
         protobuf_c_message_descriptor_get_field(message, field->number);
@@ -200,9 +216,15 @@ static enum status walk_field(struct wire_walk *walk, const struct proto_message
                         info->name);
         return STATUS_OK;
     }
-    const struct proto_field_info *field_info = &info->fields[descriptor - message->fields];
-    validation_push(walk->v, field_info->name);
+    size_t field_index = (size_t)(descriptor - message->fields);
+    const struct proto_field_info *field_info = &info->fields[field_index];
     bool is_repeated = descriptor->label == PROTOBUF_C_LABEL_REPEATED;
+    if (!is_repeated && descriptor->type == PROTOBUF_C_TYPE_MESSAGE &&
+        was_seen(seen, field_index)) {
+        validation_field_error(walk->v, field_info->name, "message is given more than once");
+        return STATUS_INVALID;
+    }
+    validation_push(walk->v, field_info->name);
     if (is_repeated) {
         validation_push_index(walk->v, index);
     }
@@ -218,6 +240,7 @@ static enum status walk_fields(struct wire_walk *walk, const struct proto_messag
                                struct slice rest) {
     uint32_t last_number = 0;
     uint32_t index = 0;
+    struct wire_seen seen = {{0}};
     bool has_value = (info->flags & PROTO_MESSAGE_MAP_ENTRY) == 0;
     while (rest.len > 0) {
         struct wire_field field = {0};
@@ -233,7 +256,7 @@ static enum status walk_fields(struct wire_walk *walk, const struct proto_messag
         index = field.number == last_number ? index + 1 : 0;
         last_number = field.number;
         has_value = has_value || field.number == MAP_VALUE_NUMBER;
-        TRY(walk_field(walk, info, &field, index));
+        TRY(walk_field(walk, info, &field, index, &seen));
     }
     if (!has_value) {
         walk->report.has_sparse_map_entry = true;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Looks at the bytes of a message before protobuf-c does, driven by the same descriptors: protobuf-c
- * recurses as deep as the bytes say, cuts strings at a NUL and takes any bytes for text. Nothing is
+ * recurses as deep as the bytes say, cuts strings at a NUL, takes any bytes for text and cannot merge a
+ * singular message that is given twice (legal, but written by no encoder: refused). Nothing is
  * allocated but the text of findings; recursion is bounded by max_depth. The value of an Any is opaque
  * here: it is checked by the same function when it is unpacked.
  */

@@ -66,6 +66,8 @@ START_TEST(wire_check_judges_each_case) {
         {"group", CLUSTER, BYTES("\x0b\x0c"), STATUS_INVALID, "field number 1"},
         {"huge length", CLUSTER, BYTES("\x0a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"),
          STATUS_INVALID, "cut off"},
+        {"message twice", CLUSTER, BYTES("\x22\x00\x22\x00"), STATUS_INVALID,
+         "connect_timeout: message is given more than once"},
         {"nested", CLUSTER, BYTES("\x22\x02\x08\x05"), STATUS_OK, NULL},
         {"bad in nested", CLUSTER, BYTES("\x22\x02\x08\x85"), STATUS_INVALID,
          "connect_timeout: field number 1"},

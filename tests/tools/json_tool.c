@@ -120,8 +120,7 @@ static bool check_file(const char *path) {
 }
 
 /* Every file is looked at, also after a failure. */
-static int round_trip_folder(char *folder)
-{
+static int round_trip_folder(char *folder) {
     char *const roots[] = {folder, NULL};
     FTS *walk = fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
     int failed = 0;

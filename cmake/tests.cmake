@@ -32,6 +32,16 @@ foreach(source IN LISTS fuzz_targets)
   set_tests_properties(fuzz.${corpus} PROPERTIES LABELS fuzz TIMEOUT 300)
 endforeach()
 
+# Programs for conformance tools (tests/peers) and micro-benchmarks (tests/bench): built, not run.
+file(GLOB peer_programs CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/tests/peers/*.c"
+     "${CMAKE_SOURCE_DIR}/tests/bench/bench_*.c")
+foreach(source IN LISTS peer_programs)
+  get_filename_component(name "${source}" NAME_WE)
+  add_executable(${name} "${source}")
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/tests")
+  target_link_libraries(${name} PRIVATE sp_common ${level_http})
+endforeach()
+
 # Black-box tests: one entry per file; tools/sum_tests.py counts what is inside.
 file(GLOB_RECURSE pytest_files CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/tests/test_*.py")
 foreach(file IN LISTS pytest_files)

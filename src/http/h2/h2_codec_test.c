@@ -1,6 +1,45 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "src/http/h2/h2_test_peer.h"
 
+/* Two ends joined. */
+struct test_pair {
+    struct test_world world;
+    struct test_end client, server;
+};
+static void test_pair_init(struct test_pair *pair, struct http_codec_options options,
+                           struct http2_options client, struct http2_options server) {
+    test_world_init(&pair->world);
+    test_end_init(&pair->client, &pair->world, false, options, &client);
+    test_end_init(&pair->server, &pair->world, true, options, &server);
+}
+static void test_carry(struct test_end *from, struct test_end *to) {
+    struct buffer bytes;
+    buffer_init(&bytes, &from->world->io.buffers);
+    buffer_move(&bytes, &from->output);
+    http_codec_output_drained(from->codec);
+    if (bytes.len > 0) {
+        test_end_feed(to, &bytes);
+    }
+    buffer_deinit(&bytes);
+}
+/* Carries bytes until both ends are silent. */
+static void test_pair_run(struct test_pair *pair) {
+    for (int turns = 0; turns < 10000; turns++) {
+        test_turn(&pair->world);
+        if (pair->client.output.len == 0 && pair->server.output.len == 0) {
+            return;
+        }
+        test_carry(&pair->client, &pair->server);
+        test_carry(&pair->server, &pair->client);
+    }
+    ck_abort_msg("the two ends never fall silent");
+}
+static void test_pair_deinit(struct test_pair *pair) {
+    test_end_deinit(&pair->client);
+    test_end_deinit(&pair->server);
+    test_world_deinit(&pair->world);
+}
+
 static struct test_pair pair;
 
 static void setup(void) {
@@ -415,6 +454,23 @@ START_TEST(codec_input_may_come_byte_by_byte) {
 }
 END_TEST
 
+// Headers, body and trailers come in one piece of input; the owner ends the stream at the first of them.
+START_TEST(codec_stream_reset_within_a_callback_hears_no_more) {
+    pair.server.reset_at_headers = true;
+    struct test_stream *c = test_request(&pair.client, "POST", false);
+    test_send(c, 100, false);
+    struct header_map trailers;
+    header_map_init(&trailers, &c->arena);
+    test_add(&trailers, "x", "y");
+    http_stream_encode_trailers(c->stream, &trailers);
+    test_pair_run(&pair);
+    struct test_stream *s = &pair.server.streams[0];
+    ck_assert_ptr_nonnull(s->headers);
+    ck_assert(s->data_calls == 0 && s->trailers == NULL && !s->was_reset);
+    ck_assert(c->was_reset);
+}
+END_TEST
+
 START_TEST(codec_many_requests_leave_nothing_behind) {
     pair.server.answer_at_once = true;
     for (int i = 0; i < 2000; i++) {
@@ -454,6 +510,7 @@ int main(void) {
     tcase_add_test(tests, codec_connection_lost_resets_all_streams);
     tcase_add_test(tests, codec_output_is_announced_once_a_turn);
     tcase_add_test(tests, codec_input_may_come_byte_by_byte);
+    tcase_add_test(tests, codec_stream_reset_within_a_callback_hears_no_more);
     tcase_add_test(tests, codec_many_requests_leave_nothing_behind);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);

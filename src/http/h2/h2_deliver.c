@@ -24,8 +24,11 @@ static void deliver_messages(struct h2_codec *h2, struct h2_stream *s) {
 }
 
 static void deliver_body(struct h2_codec *h2, struct h2_stream *s) {
+    if (!is_alive(h2, s)) {
+        return;
+    }
     bool end_stream = s->recv_ended && s->trailers == NULL && !s->end_delivered;
-    if (is_alive(h2, s) && s->has_final_headers && (s->received.len > 0 || end_stream)) {
+    if (s->has_final_headers && (s->received.len > 0 || end_stream)) {
         struct buffer data;
         buffer_init(&data, s->received.pool);
         buffer_move(&data, &s->received);

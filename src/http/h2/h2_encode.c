@@ -2,6 +2,7 @@
 /* From a header map to HPACK fields: pseudo headers first, nothing that HTTP/2 forbids, and values that
  * never repeat kept out of the compression tables. */
 #include "src/base/check.h"
+#include "src/http/char_class.h"
 #include "src/http/h2/h2_codec.h"
 
 /* Pseudo headers that a map may lack plus those made from others. */
@@ -17,12 +18,17 @@ static void reserve(struct h2_shared *shared, size_t count) {
 
 // One that could end a field in HTTP/1.1 at the next hop must not leave, whoever put it in the map.
 static bool is_safe(struct slice s) {
-    bool is_bad = false;
-    for (size_t i = 0; i < s.len; i++) {
-        uint8_t c = s.ptr[i];
-        is_bad |= c == '\r' || c == '\n' || c == '\0';
+    if (s.len == 0) {
+        return true;
     }
-    return !is_bad;
+    const uint8_t *end = s.ptr + s.len;
+    const uint8_t *at = s.ptr + char_run_before_control(s.ptr, end);
+    for (; at < end; at++) {
+        if (*at == '\r' || *at == '\n' || *at == '\0') {
+            return false;
+        }
+    }
+    return true;
 }
 
 static uint8_t index_flags(const struct header_entry *entry) {

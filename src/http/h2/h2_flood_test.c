@@ -3,7 +3,7 @@
  * Floods: each repeats one hostile step on one connection. It must be ended within the given number of
  * steps, with the stat and detail of its kind, and never cost memory in proportion to what was sent.
  */
-#include "src/http/h2/h2_test_peer.h"
+#include "src/http/h2/h2_test_raw.h"
 #include "src/http/h2/http2_stats.h"
 
 static struct test_raw raw;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Messages that must not pass: each field as raw HPACK, as a hostile client would send it. */
-#include "src/http/h2/h2_test_peer.h"
+#include "src/http/h2/h2_test_raw.h"
 
 struct message_case {
     const char *what;
@@ -312,6 +312,7 @@ START_TEST(message_push_promise_ends_the_client) {
     raw_frame(&raw, 5, 4, 1, "\0\0\0\2", 4);
     raw_feed(&raw);
     ck_assert(raw.end.is_failed && s->was_reset);
+    raw_deinit(&raw);
 }
 END_TEST
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "src/http/char_class.h"
 
-// char_class_test compares every entry with the grammars' own lists.
+// message_test compares every entry with the grammars' own lists.
 const uint8_t char_class[256] = {
     0,   0,  0,   0,   0,   0,   0,   0,   0,   2,   0,   0,   0,   0,   0,   0,   0,   0,   0,
     0,   0,  0,   0,   0,   0,   0,   0,   0,   0,   0,   0,   0,   2,   47,  34,  35,  47,  39,

@@ -202,6 +202,23 @@ static enum status classify(struct tls_transport *tls, int result, struct error 
     }
 }
 
+/* The library does not look at a client's certificate again when its session is resumed; we do: it may
+ * have expired or been revoked since. */
+static enum status reverify(struct tls_transport *tls, struct error *err) {
+    const STACK_OF(CRYPTO_BUFFER) *chain = SSL_get0_peer_certificates(tls->ssl);
+    uint8_t alert = SSL_AD_CERTIFICATE_UNKNOWN;
+
+    if (!tls->handshake.context->is_server || !SSL_session_reused(tls->ssl) || chain == NULL ||
+        sk_CRYPTO_BUFFER_num(chain) == 0 || tls_verify_peer(tls->ssl, &alert) == ssl_verify_ok) {
+        return STATUS_OK;
+    }
+    (void)SSL_send_fatal_alert(tls->ssl, alert);
+    ERR_clear_error();
+    ERR_put_error(ERR_LIB_SSL, 0, SSL_R_CERTIFICATE_VERIFY_FAILED, __FILE__, __LINE__);
+    keep_failure(tls);
+    return error_set(err, STATUS_IO, "%s", tls->failure);
+}
+
 static enum status tls_do_handshake(struct transport *base, struct error *err) {
     struct tls_transport *tls = of(base);
     SCRATCH(in, HANDSHAKE_SCRATCH_BYTES);
@@ -213,9 +230,12 @@ static enum status tls_do_handshake(struct transport *base, struct error *err) {
     ERR_clear_error();
     int result = SSL_do_handshake(tls->ssl);
     if (result == 1) {
-        finish_handshake(tls);
+        status = reverify(tls, err);
     } else {
         status = classify(tls, result, err);
+    }
+    if (status == STATUS_OK) {
+        finish_handshake(tls);
     }
     if (tls_io_end(&tls->io) == STATUS_IO && status != STATUS_IO) {
         status = error_set(err, STATUS_IO, "%s", strerror(tls->io.failure));

@@ -93,8 +93,10 @@ static void on_acceptable(void *arg, unsigned flags) {
             (void)close(fd);
             continue;
         }
-        struct address local = sockets->bound[watch->address_index];
-        (void)socket_local_address(fd, &local, NULL);
+        struct address local;
+        if (socket_local_address(fd, &local, NULL) != STATUS_OK) {
+            local = sockets->bound[watch->address_index];
+        }
         listener->connection_count++;
         listener->owner->connection_count++;
         downstream_connection_accept(listener, listener->config, fd, &local, &remote);

@@ -285,6 +285,10 @@ static void dispatch(struct http_connection *conn, struct buffer *input, bool en
     if (conn->drain == HTTP_CONNECTION_CLOSED) {
         return;
     }
+    if (status == STATUS_CLOSED) { /* the client said GOAWAY and nothing is left to answer */
+        close_socket(conn, CONNECTION_CLOSE_FLUSH);
+        return;
+    }
     if (status != STATUS_OK) {
         http_connection_count(conn, HCM_DOWNSTREAM_CX_PROTOCOL_ERROR);
         on_protocol_error(conn, &err);
@@ -370,6 +374,9 @@ static void on_below_low_watermark(struct network_filter *f) {
 static void on_bytes_sent(struct network_filter *f, size_t count) {
     struct http_connection *conn = from_filter(f);
     (void)count;
+    if (conn->codec != NULL) {
+        http_codec_output_drained(conn->codec);
+    }
     /* A client that reads is not idle: an HTTP/1.1 response still leaving counts as activity. */
     if (conn->codec != NULL && conn->codec->protocol != HTTP_2 && conn->stream_count == 1) {
         http_stream_activity(LIST_ENTRY(conn->streams.next, struct http_stream, node));

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "src/server/worker.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+
+#include "src/access_log/access_log.h"
+#include "src/base/check.h"
+#include "src/config/config_store.h"
+#include "src/event/event_loop.h"
+#include "src/event/mailbox.h"
+#include "src/event/timer.h"
+#include "src/upstream/upstream.h"
+
+struct worker {
+    struct worker_options options;
+    struct io_context io;
+    struct worker_listeners *listeners;
+    struct upstream_manager *upstream;
+    struct timer flush_timer;
+    pthread_t thread;
+    bool is_running;
+};
+
+/* ---- on the worker's thread ---- */
+
+static void on_flush(void *arg) {
+    struct worker *worker = arg;
+    file_writer_flush(worker->options.files, &worker->io);
+    timer_arm(worker->io.loop, &worker->flush_timer, worker->options.file_flush_ms);
+}
+
+static void *run(void *arg) {
+    struct worker *worker = arg;
+    char name[16];
+    (void)snprintf(name, sizeof(name), "wrk:worker_%u", worker->options.index);
+    (void)pthread_setname_np(pthread_self(), name);
+    timer_arm(worker->io.loop, &worker->flush_timer, worker->options.file_flush_ms);
+    event_loop_run(worker->io.loop);
+    worker_listeners_free(worker->listeners);
+    worker->listeners = NULL;
+    upstream_manager_free(worker->upstream);
+    worker->upstream = NULL;
+    timer_cancel(&worker->flush_timer);
+    file_writer_flush(worker->options.files, &worker->io);
+    return NULL;
+}
+
+static void on_listeners_drained(void *arg) {
+    struct worker *worker = arg;
+    mailbox_call(worker->options.control, worker->options.on_drained, worker->options.arg);
+}
+
+struct drain_order {
+    struct mail mail;
+    struct worker *worker;
+    bool immediate, inbound_only, stop_accepting;
+};
+
+static void deliver_drain(struct mail *mail) {
+    struct drain_order *order = CONTAINER_OF(mail, struct drain_order, mail);
+    worker_listeners_drain(order->worker->listeners, order->immediate, order->inbound_only,
+                           order->stop_accepting);
+    mem_free(order);
+}
+
+static void health_failed(void *arg) {
+    struct worker *worker = arg;
+    worker_listeners_set_health_failed(worker->listeners, true);
+}
+
+static void health_ok(void *arg) {
+    struct worker *worker = arg;
+    worker_listeners_set_health_failed(worker->listeners, false);
+}
+
+/* ---- on the control thread ---- */
+
+struct worker *worker_new(const struct worker_options *options, struct error *err) {
+    struct worker *worker = mem_calloc(1, sizeof(*worker));
+    worker->options = *options;
+    if (io_context_init(&worker->io, options->index, options->clock, err) != STATUS_OK) {
+        mem_free(worker);
+        return NULL;
+    }
+    timer_init(&worker->flush_timer, on_flush, worker);
+    worker->upstream = upstream_manager_new(&worker->io, options->clusters);
+    struct worker_listeners_options listeners = {
+        .io = &worker->io,
+        .drain = options->drain,
+        .limits = options->limits,
+        .on_drained = on_listeners_drained,
+        .arg = worker,
+    };
+    worker->listeners = worker_listeners_new(&listeners);
+    config_store_subscribe(options->store, &worker->io, worker_listeners_on_snapshot,
+                           worker->listeners);
+    return worker;
+}
+
+enum status worker_start(struct worker *worker, struct error *err) {
+    /* Signals are the control thread's. */
+    sigset_t all, before;
+    (void)sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
+    int failed = pthread_create(&worker->thread, NULL, run, worker);
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (failed != 0) {
+        return error_set(err, STATUS_IO, "cannot start worker %u", worker->options.index);
+    }
+    worker->is_running = true;
+    return STATUS_OK;
+}
+
+void worker_drain(struct worker *worker, bool immediate, bool inbound_only, bool stop_accepting) {
+    struct drain_order *order = mem_calloc(1, sizeof(*order));
+    *order = (struct drain_order){
+        .mail = {.deliver = deliver_drain},
+        .worker = worker,
+        .immediate = immediate,
+        .inbound_only = inbound_only,
+        .stop_accepting = stop_accepting,
+    };
+    mailbox_post(worker->io.mailbox, &order->mail);
+}
+
+void worker_set_health_failed(struct worker *worker, bool failed) {
+    mailbox_call(worker->io.mailbox, failed ? health_failed : health_ok, worker);
+}
+
+void worker_stop(struct worker *worker) {
+    if (worker->is_running) {
+        event_loop_stop(worker->io.loop);
+        (void)pthread_join(worker->thread, NULL);
+        worker->is_running = false;
+    }
+}
+
+void worker_free(struct worker *worker) {
+    if (worker == NULL) {
+        return;
+    }
+    worker_stop(worker);
+    worker_listeners_free(worker->listeners);
+    upstream_manager_free(worker->upstream);
+    io_context_deinit(&worker->io);
+    mem_free(worker);
+}

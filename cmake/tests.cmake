@@ -42,6 +42,17 @@ foreach(source IN LISTS peer_programs)
   target_link_libraries(${name} PRIVATE sp_common ${level_http})
 endforeach()
 
+# Real configuration in bulk, where a folder of it is at hand: cmake -DSALLYPORT_CORPUS=FOLDER.
+set(SALLYPORT_CORPUS "" CACHE PATH "Folder of xDS resources as JSON that must round-trip")
+if(EXISTS "${CMAKE_SOURCE_DIR}/tests/tools/json_tool.c")
+  add_executable(json_tool tests/tools/json_tool.c)
+  target_link_libraries(json_tool PRIVATE sp_common sp_xds)
+  if(SALLYPORT_CORPUS)
+    add_test(NAME corpus.round_trip COMMAND json_tool --round-trip "${SALLYPORT_CORPUS}")
+    set_tests_properties(corpus.round_trip PROPERTIES LABELS corpus TIMEOUT 120)
+  endif()
+endif()
+
 # Black-box tests: one entry per file; tools/sum_tests.py counts what is inside.
 file(GLOB_RECURSE pytest_files CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/tests/test_*.py")
 foreach(file IN LISTS pytest_files)

@@ -9,7 +9,8 @@ from source_files import Findings, blank_comments_and_strings, read, sources
 
 BANNED = re.compile(r"(?<![\w.>])(strcpy|strcat|sprintf|vsprintf|strtok|atoi|atol|atoll|atof|scanf|"
                     r"sscanf|fscanf|gets|alloca|longjmp|setjmp|rand|srand)\s*\(")
-TYPEDEF = re.compile(r"^\s*typedef\s+(?:const\s+)?(?:struct|enum|union)\b", re.M)
+TYPEDEF = re.compile(r"^\s*typedef\s+(?:const\s+)?(?:struct|enum|union)\b"
+                     r"(?=[^;({]*[;{])", re.M)  # not function types that return one
 BRANCH = re.compile(r"^([ \t]*(?:\} )?)(?:else if|if|for|while|LIST_FOR_EACH\w*)\s*\(", re.M)
 BARE_ELSE = re.compile(r"\belse\s*(?!\s*\{|\s*if\b)\S")
 UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")

@@ -44,9 +44,11 @@ static inline ProtobufCMessage *fuzz_rewrite(const struct proto_message_info *in
 }
 
 static inline void fuzz_document(const struct proto_message_info *info,
-                                 const struct document_node *root, struct arena *arena) {
+                                 const struct document_node *root, bool is_text_format,
+                                 struct arena *arena) {
     struct validation v;
-    struct proto_json_read_options options = {.unknown_is_error = false};
+    struct proto_json_read_options options = {.unknown_is_error = false,
+                                              .is_text_format = is_text_format};
     validation_init(&v, arena, SLICE("fuzz"));
     ProtobufCMessage *message = proto_json_read(info, root, &options, arena, &v);
     if (!validation_ok(&v)) {

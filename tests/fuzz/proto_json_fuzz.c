@@ -17,7 +17,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len) {
     }
     arena_init_heap(&arena, 0);
     if (document_parse_json(slice_make(bytes + 1, len - 1), &arena, &root, &err) == STATUS_OK) {
-        fuzz_document(fuzz_type(bytes[0]), root, &arena);
+        fuzz_document(fuzz_type(bytes[0]), root, false, &arena);
     }
     arena_deinit(&arena);
     return 0;

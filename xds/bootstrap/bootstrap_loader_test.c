@@ -82,6 +82,8 @@ START_TEST(format_follows_the_ending) {
                   SLICE("\x0a\x03\x0a\x01"
                         "a"),
                   "a");
+    expect_loaded("b.pb_text", SLICE("node { id: 'a' }"), "a");
+    expect_refused("b.pb_text", SLICE("node { id: 5 }"), "as a text protobuf (type ");
     expect_refused("b.json", SLICE("node: {id: a}"), "Unable to parse JSON as proto");
     expect_refused("b.pb", SLICE("abc"), "binary protobuf");
 }

@@ -50,6 +50,11 @@ enum status document_parse_json(struct slice text, struct arena *arena,
 enum status document_parse_yaml(struct slice text, struct arena *arena,
                                 const struct document_node **root, struct error *err) MUST_USE;
 
+/* Protobuf's text format; fields given several times become one list. To be read with is_text_format.
+ * Unlike elsewhere, strings may hold any bytes. */
+enum status document_parse_text(struct slice text, struct arena *arena,
+                                const struct document_node **root, struct error *err) MUST_USE;
+
 /* For the parsers. */
 struct document_node *document_new(struct arena *arena, enum document_kind kind, uint32_t line);
 void document_add(struct document_node *parent, struct document_node *child);

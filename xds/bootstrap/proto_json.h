@@ -24,6 +24,7 @@ struct proto_json_report {
 
 struct proto_json_read_options {
     bool unknown_is_error; /* unknown field and enum names refuse the document, else are findings */
+    bool is_text_format;   /* the document is of document_parse_text: no JSON forms of types */
     struct proto_json_report *report; /* filled; may be NULL */
 };
 

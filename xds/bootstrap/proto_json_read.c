@@ -198,6 +198,11 @@ static bool read_text(struct json_reader *r, const struct document_node *node, v
         fail_kind(r, "string", node);
         return false;
     }
+    if (r->options->is_text_format &&
+        (!slice_is_utf8(node->text) || slice_find_byte(node->text, 0) != SIZE_MAX)) {
+        validation_error(r->v, "string is not UTF-8 without NUL (line %u)", node->line);
+        return false;
+    }
     *(char **)member = arena_dup_string(r->arena, node->text);
     return true;
 }
@@ -208,7 +213,12 @@ static bool read_bytes(struct json_reader *r, const struct document_node *node, 
         fail_kind(r, "bytes as base64 text", node);
         return false;
     }
-    const char *problem = json_parse_base64(node->text, r->arena, &bytes);
+    const char *problem = NULL;
+    if (r->options->is_text_format) {
+        bytes = arena_dup_slice(r->arena, node->text);
+    } else {
+        problem = json_parse_base64(node->text, r->arena, &bytes);
+    }
     if (problem != NULL) {
         validation_error(r->v, "%s (line %u)", problem, node->line);
         return false;
@@ -389,7 +399,7 @@ static void read_field(struct json_reader *r, const struct proto_field_info *inf
         return;
     }
     validation_push(r->v, info->name);
-    if ((info->flags & PROTO_FIELD_MAP) != 0) {
+    if ((info->flags & PROTO_FIELD_MAP) != 0 && !r->options->is_text_format) {
         read_map(r, info, field, node, message);
     } else if (field->label == PROTOBUF_C_LABEL_REPEATED) {
         read_repeated(r, info, field, node, message);
@@ -475,24 +485,19 @@ find_any_type(struct json_reader *r, const struct document_node *node, struct sl
     return info;
 }
 
+typedef void read_content_fn(struct json_reader *r, const struct proto_message_info *info,
+                             const struct document_node *node, ProtobufCMessage *content);
+
 /* The content is built in memory of its own and only its bytes are kept. */
-static void read_any(struct json_reader *r, const struct document_node *node,
-                     ProtobufCMessage *any) {
-    if (node->kind != DOCUMENT_OBJECT) {
-        fail_kind(r, "google.protobuf.Any", node);
-        return;
-    }
-    struct slice type_url;
-    const struct proto_message_info *info = find_any_type(r, node, &type_url);
-    if (info == NULL) {
-        return;
-    }
+static void pack_any(struct json_reader *r, ProtobufCMessage *any, struct slice type_url,
+                     const struct document_node *node, read_content_fn *read_content) {
+    const struct proto_message_info *info = proto_message_find_url(type_url);
     struct arena scratch;
     struct arena *outer = r->arena;
     arena_init_heap(&scratch, 0);
     r->arena = &scratch;
     ProtobufCMessage *content = proto_new(info, &scratch);
-    read_any_content(r, info, node, content);
+    read_content(r, info, node, content);
     r->arena = outer;
     struct slice packed = proto_pack(content, outer);
     *(char **)proto_member_by_number(any, FIRST) = arena_dup_string(outer, type_url);
@@ -500,6 +505,34 @@ static void read_any(struct json_reader *r, const struct document_node *node,
     value->data = (uint8_t *)(uintptr_t)packed.ptr;
     value->len = packed.len;
     arena_deinit(&scratch);
+}
+
+static void read_any(struct json_reader *r, const struct document_node *node,
+                     ProtobufCMessage *any) {
+    if (node->kind != DOCUMENT_OBJECT) {
+        fail_kind(r, "google.protobuf.Any", node);
+        return;
+    }
+    struct slice type_url;
+    if (find_any_type(r, node, &type_url) != NULL) {
+        pack_any(r, any, type_url, node, read_any_content);
+    }
+}
+
+/* Text format: "[type URL] { fields }", or the two fields of Any itself. */
+static void read_text_any(struct json_reader *r, const struct proto_message_info *info,
+                          const struct document_node *node, ProtobufCMessage *any) {
+    const struct document_node *first = node->kind == DOCUMENT_OBJECT ? node->first : NULL;
+    if (first == NULL || first->key.ptr[0] != '[') {
+        read_fields(r, info, node, any, false);
+        return;
+    }
+    struct slice type_url = slice_sub(first->key, 1, first->key.len - 2);
+    if (node->count > 1 || proto_message_find_url(type_url) == NULL) {
+        validation_error(r->v, "could not find type '%.*s'", SLICE_ARG(type_url));
+        return;
+    }
+    pack_any(r, any, type_url, first, read_message);
 }
 
 typedef const char *parse_span_fn(struct slice text, int64_t *seconds, int32_t *nanos);
@@ -629,6 +662,18 @@ static void read_by_kind(struct json_reader *r, const struct proto_message_info 
     }
 }
 
+/* A map entry of the text format may lack its value; readers of the map rely on it. */
+static void fill_map_value(struct json_reader *r, const struct proto_message_info *info,
+                           ProtobufCMessage *entry) {
+    if ((info->flags & PROTO_MESSAGE_MAP_ENTRY) == 0 || info->fields[1].message == NULL) {
+        return;
+    }
+    ProtobufCMessage **value = proto_member(entry, &info->descriptor->fields[1]);
+    if (*value == NULL) {
+        *value = proto_new(info->fields[1].message, r->arena);
+    }
+}
+
 static void read_message(struct json_reader *r, const struct proto_message_info *info,
                          const struct document_node *node, ProtobufCMessage *message) {
     if (r->depth >= MAX_MESSAGE_DEPTH) {
@@ -636,7 +681,14 @@ static void read_message(struct json_reader *r, const struct proto_message_info 
         return;
     }
     r->depth++;
-    read_by_kind(r, info, node, message);
+    if (!r->options->is_text_format) {
+        read_by_kind(r, info, node, message);
+    } else if (proto_well_known_of(info) == PROTO_WELL_KNOWN_ANY) {
+        read_text_any(r, info, node, message);
+    } else {
+        read_fields(r, info, node, message, false);
+        fill_map_value(r, info, message);
+    }
     r->depth--;
 }
 

@@ -286,6 +286,61 @@ START_TEST(merge_follows_merge_from) {
 }
 END_TEST
 
+START_TEST(text_format_reads_fields_as_they_are) {
+    static const struct json_case CASES[] = {
+        {NODE, "", "{}"},
+        {NODE, "id: \"a\" # note\n cluster: 'b' \"c\"", "{\"id\":\"a\",\"cluster\":\"bc\"}"},
+        {NODE, "id: \"\\x41\\102\\n\"; client_features: ['x', 'y'], client_features: 'z'",
+         "{\"id\":\"AB\\n\",\"client_features\":[\"x\",\"y\",\"z\"]}"},
+        {NODE, "metadata { fields { key: 'k' value { number_value: 1.5f } } }",
+         "{\"metadata\":{\"k\":1.5}}"},
+        {CLUSTER, "connect_timeout < seconds: 5 > type: STATIC ring_hash_lb_config: {}",
+         "{\"type\":\"STATIC\",\"connect_timeout\":\"5s\",\"ring_hash_lb_config\":{}}"},
+        {CLUSTER, "name: 'a' name: 'b'", NULL},
+        {CLUSTER, "nope: 1", NULL},
+        {CLUSTER, "name 'a'", NULL},
+        {CLUSTER, "name: 'a", NULL},
+        {CLUSTER, "connect_timeout {", NULL},
+        {CLUSTER, "name: '\\xff'", NULL},
+        {CLUSTER, "name: 'a\\0b'", NULL},
+        {ANY, "[h/envoy.config.core.v3.Node] { id: 'x' }",
+         "{\"@type\":\"h/envoy.config.core.v3.Node\",\"id\":\"x\"}"},
+        {ANY, "type_url: 'h/envoy.config.core.v3.Node' value: '\\n\\001x'",
+         "{\"@type\":\"h/envoy.config.core.v3.Node\",\"id\":\"x\"}"},
+        {ANY, "[h/no.Such] {}", NULL},
+        {"google.protobuf.DoubleValue", "value: -inf", "\"-Infinity\""},
+        {"google.protobuf.BoolValue", "value: true", "true"},
+        {"google.protobuf.BytesValue", "value: '\\377'", "\"/w==\""},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
+        const struct document_node *root;
+        struct arena arena;
+        struct validation v;
+        struct error err = {0};
+        arena_init_heap(&arena, 0);
+        validation_init(&v, &arena, SLICE(""));
+        const struct proto_message_info *info =
+            proto_message_find(slice_from_string(CASES[i].type));
+        struct proto_json_read_options options = {.unknown_is_error = true, .is_text_format = true};
+        struct proto_json_write_options write = {.is_pretty = false};
+        enum status status =
+            document_parse_text(slice_from_string(CASES[i].in), &arena, &root, &err);
+        ProtobufCMessage *message = NULL;
+        if (status == STATUS_OK) {
+            message = proto_json_read(info, root, &options, &arena, &v);
+            status = validation_result(&v, &err);
+        }
+        ck_assert_msg((status == STATUS_OK) == (CASES[i].out != NULL), "%s: %s", CASES[i].in,
+                      err.message);
+        if (status == STATUS_OK) {
+            ck_assert_str_eq((const char *)proto_json_text(message, &write, &arena).ptr,
+                             CASES[i].out);
+        }
+        arena_deinit(&arena);
+    }
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("proto_json");
     TCase *tests = tcase_create("proto_json");
@@ -298,6 +353,7 @@ int main(void) {
     tcase_add_test(tests, all_errors_come_at_once_with_their_paths);
     tcase_add_test(tests, pretty_output_is_indented_by_one_space);
     tcase_add_test(tests, merge_follows_merge_from);
+    tcase_add_test(tests, text_format_reads_fields_as_they_are);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

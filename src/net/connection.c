@@ -457,12 +457,7 @@ static void on_flush(void *arg) {
 static void on_timer(void *arg) {
     struct connection *conn = arg;
     enter(conn);
-    if (!is_closing(conn)) {
-        conn->is_timed_out = true;
-        if (conn->state == STATE_HANDSHAKING) {
-            keep_failure(conn, SLICE("connect timeout"));
-        }
-    }
+    conn->is_timed_out = !is_closing(conn);
     finish(conn, CONNECTION_LOCAL_CLOSE);
     leave(conn);
 }

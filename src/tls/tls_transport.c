@@ -57,17 +57,27 @@ static void count(const struct tls_transport *tls, enum tls_stat stat) {
 
 /* ---- failures ---- */
 
+/* What our own checks have to add to the library's reason; empty: nothing. */
+static const char *failure_detail(const struct tls_transport *tls, uint32_t code) {
+    if (ERR_GET_LIB(code) != ERR_LIB_SSL) {
+        return "";
+    }
+    if (ERR_GET_REASON(code) == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE) {
+        return "peer did not provide required client certificate";
+    }
+    bool is_verify = ERR_GET_REASON(code) == SSL_R_CERTIFICATE_VERIFY_FAILED;
+    return is_verify && tls->handshake.verify_failure != NULL ? tls->handshake.verify_failure : "";
+}
+
 /* Appends one entry of the library's queue as Envoy prints it; returns the new length. */
 static size_t append_error(const struct tls_transport *tls, char *text, size_t used,
                            uint32_t code) {
     const char *reason = ERR_reason_error_string(code);
     const char *library = ERR_lib_error_string(code);
-    bool is_verify = ERR_GET_LIB(code) == ERR_LIB_SSL &&
-                     ERR_GET_REASON(code) == SSL_R_CERTIFICATE_VERIFY_FAILED &&
-                     tls->handshake.verify_failure != NULL;
+    const char *detail = failure_detail(tls, code);
     int len = snprintf(text + used, MAX_FAILURE_BYTES - used, "|%u:%s:OPENSSL_internal:%s%s%s",
                        (unsigned)code, library == NULL ? "" : library, reason == NULL ? "" : reason,
-                       is_verify ? ":" : "", is_verify ? tls->handshake.verify_failure : "");
+                       detail[0] == '\0' ? "" : ":", detail);
     size_t end = used + (size_t)len;
     return end < MAX_FAILURE_BYTES ? end : MAX_FAILURE_BYTES - 1;
 }

@@ -135,9 +135,13 @@ static void open_gap(struct header_map *map, uint16_t at) {
 
 /* Where the next pseudo header goes: a free place behind the others, else one made there. */
 static uint16_t pseudo_place(struct header_map *map) {
-    uint16_t at = 0;
-    while (at < map->count && is_pseudo(&map->entries[at])) {
-        at++;
+    uint16_t at = 0; // behind the last pseudo header
+    for (uint16_t i = 0; i < map->count; i++) {
+        if (is_pseudo(&map->entries[i])) {
+            at = (uint16_t)(i + 1);
+        } else if (map->entries[i].name.ptr != NULL) {
+            break;
+        }
     }
     if (at == map->count) {
         make_room(map);

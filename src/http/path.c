@@ -238,8 +238,8 @@ static bool is_refused_by_strict(struct slice path) {
     return false;
 }
 
-static bool has_escaped_nul(struct slice path) {
-    return slice_find(path, SLICE("%00")) != SIZE_MAX;
+static bool has_nul(struct slice path) {
+    return slice_find(path, SLICE("%00")) != SIZE_MAX || slice_find_byte(path, 0) != SIZE_MAX;
 }
 
 /* True when nothing that the options act on is in the path. */
@@ -281,7 +281,7 @@ enum path_verdict path_normalize(struct slice path, const struct path_options *o
     if (is_plain(part)) {
         return PATH_OK;
     }
-    if ((options->normalize || options->strict) && has_escaped_nul(part)) {
+    if ((options->normalize || options->strict) && has_nul(part)) {
         return PATH_REJECT;
     }
     if (options->strict && is_refused_by_strict(part)) {
@@ -301,6 +301,9 @@ enum path_verdict path_normalize(struct slice path, const struct path_options *o
     }
     if (options->merge_slashes) {
         result = merge_slashes(result, arena);
+    }
+    if (options->strict && slice_find_byte(result, '\\') != SIZE_MAX) {
+        return PATH_REJECT; // unescaped, and nothing made a '/' of it
     }
     if (!slice_equal(result, part)) {
         *normalized = join(result, slice_sub(path, part.len, SIZE_MAX), arena);

@@ -27,7 +27,8 @@ struct h1_test_peer {
     bool grants_upgrades; /* with 101, or 200 for CONNECT */
     bool is_server, in_data, is_upgrade, is_connect;
     uint32_t requests, bad_requests, closed, resets, goaways, above, below, informational;
-    bool ended; /* the message being received is complete */
+    bool ended;                 /* the message being received is complete */
+    struct header_map *headers; /* of the last message */
     enum status last;
     char text[H1_TEST_TEXT_BYTES];
     size_t text_len;
@@ -102,6 +103,7 @@ static inline void h1_test_ended(struct h1_test_peer *peer) {
 static inline void h1_test_on_headers(void *arg, struct header_map *headers, bool end_stream) {
     struct h1_test_peer *peer = (struct h1_test_peer *)arg;
     h1_test_map(peer, "HEADERS", headers, end_stream);
+    peer->headers = headers;
     peer->requests++;
     peer->is_upgrade = http_is_upgrade(headers);
     peer->is_connect = http_is_connect(headers);

@@ -155,7 +155,11 @@ struct cluster_part {
     enum cluster_type type;
     struct slice stat_name;    /* alt_stat_name or name */
     struct slice eds_name;     /* service_name or name */
-    uint32_t endpoint_slot;    /* CONFIG_ENDPOINT; also of inline load_assignment */
+    /* Inline load_assignment, in this part's own arena (its `part` member is not used); NULL: none. */
+    const struct endpoint_part *load_assignment;
+    /* CONFIG_ENDPOINT, where the cluster manager publishes the cluster's struct host_set (src/upstream);
+     * set by it, whatever the cluster's type. */
+    uint32_t endpoint_slot;
     uint32_t connect_timeout_ms; /* default 5,000 */
     uint32_t per_connection_buffer_limit_bytes; /* 1 MiB; edge 32 KiB */
     struct lb_config lb;

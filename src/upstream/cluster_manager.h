@@ -2,8 +2,8 @@
 /*
  * The control thread's view of all clusters: makes and keeps cluster_state (stats scope, breakers,
  * hosts) across updates, resolves DNS clusters, follows EDS parts, applies health, rebuilds host sets
- * and says when a cluster is warm. It watches the config_store: whoever puts or removes a CLUSTER or
- * ENDPOINT part through it needs no other call.
+ * and says when a cluster is warm. It alone puts CLUSTER parts into the config_store, and into ENDPOINT
+ * slots (one per cluster, under the cluster's name) its struct host_set; an assignment is its input.
  */
 #ifndef SRC_UPSTREAM_CLUSTER_MANAGER_H
 #define SRC_UPSTREAM_CLUSTER_MANAGER_H
@@ -18,6 +18,8 @@ struct cluster_state;
 
 struct cluster_manager *cluster_manager_new(struct io_context *control, struct config_store *store,
                                             struct stats_registry *stats);
+/* After every upstream_manager. Clusters whose parts or hosts are still referenced (snapshots, mail on
+ * its way) go when those do: the control's mailbox and the registry live longer. */
 void cluster_manager_free(struct cluster_manager *manager);
 
 /* Takes over one reference of `part` and puts it into the store, now or when it is warm: its first DNS
@@ -27,7 +29,8 @@ typedef void cluster_warm_fn(void *arg, struct slice name);
 void cluster_manager_add(struct cluster_manager *manager, struct cluster_part *part,
                          cluster_warm_fn *on_warm, void *arg);
 void cluster_manager_remove(struct cluster_manager *manager, struct slice name);
-/* An endpoint part for an EDS name (reference taken over); NULL: initial fetch timed out. */
+/* An endpoint part for an EDS name (reference taken over); NULL: initial fetch timed out. Also the
+ * assignment of a cluster of another type that has no `load_assignment`, by its eds_name. */
 void cluster_manager_set_endpoints(struct cluster_manager *manager, struct slice eds_name,
                                    struct endpoint_part *part);
 /* Number of clusters that are not warm yet. */

@@ -44,27 +44,27 @@ struct lb_context {
 
 enum upstream_failure {
     UPSTREAM_FAILURE_NONE,
-    UPSTREAM_FAILURE_NO_CLUSTER,      /* NC */
-    UPSTREAM_FAILURE_NO_HOST,         /* UH */
-    UPSTREAM_FAILURE_MAINTENANCE,     /* drop_overload: DO */
-    UPSTREAM_FAILURE_OVERFLOW,        /* UO */
+    UPSTREAM_FAILURE_NO_CLUSTER,  /* NC */
+    UPSTREAM_FAILURE_NO_HOST,     /* UH */
+    UPSTREAM_FAILURE_MAINTENANCE, /* drop_overload: DO */
+    UPSTREAM_FAILURE_OVERFLOW,    /* UO */
 };
 
 struct upstream_request_options {
     struct io_context *io;
-    struct arena *arena;          /* the attempt's; outlives it */
+    struct arena *arena; /* the attempt's; outlives it */
     uint32_t cluster_slot;
     bool priority_high;
     struct lb_context lb;
     enum http_protocol downstream_protocol;
-    bool is_upgrade;              /* needs a connection that can carry it (WebSocket, CONNECT) */
-    struct slice sni_override;    /* auto_sni: the host header; empty: none */
-    struct upstream_info *info;   /* filled in as facts become known */
+    bool is_upgrade;            /* needs a connection that can carry it (WebSocket, CONNECT) */
+    struct slice sni_override;  /* auto_sni: the host header; empty: none */
+    struct upstream_info *info; /* filled in as facts become known */
     /* Response events, watermarks and on_reset of this attempt; on_stream_closed when both ended. */
     struct http_stream_sink sink;
     /* The stream is on a connection; the request will be serialised now. NULL: not interested. */
     void (*on_pool_ready)(void *arg);
-    uint32_t buffer_limit_bytes;  /* of request bytes that wait for a connection */
+    uint32_t buffer_limit_bytes; /* of request bytes that wait for a connection */
 };
 
 /* Chooses a host and asks its pool. The answer never comes from within this call: an attempt that
@@ -85,6 +85,7 @@ void upstream_request_read_disable(struct upstream_request *request, bool disabl
  * it only lets go; the request is dead afterwards. */
 void upstream_request_end(struct upstream_request *request, enum http_reset_reason reason);
 struct host *upstream_request_host(const struct upstream_request *request);
+/* The cluster as it is now; NULL once it was removed. */
 const struct cluster_part *upstream_request_cluster(const struct upstream_request *request);
 
 /* A raw connection to a host of the cluster (tcp_proxy, CONNECT termination). */
@@ -111,8 +112,8 @@ void upstream_tcp_end(struct upstream_tcp *tcp, bool flush);
 /* Feedback for stats and outlier detection: called once by the terminal filter per attempt. */
 void upstream_report_response(struct io_context *io, const struct upstream_request *request,
                               uint32_t status);
-void upstream_report_local_failure(struct io_context *io, struct host *host,
-                                   uint32_t cluster_slot, bool timed_out);
+void upstream_report_local_failure(struct io_context *io, struct host *host, uint32_t cluster_slot,
+                                   bool timed_out);
 
 /* Retry breaker: false when max_retries or the budget is used up (counted as overflow). */
 bool upstream_retry_acquire(struct io_context *io, uint32_t cluster_slot, bool priority_high);

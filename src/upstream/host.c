@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "src/upstream/host.h"
+
+#include <string.h>
+
+#include "src/base/check.h"
+
+enum { HOST_ARENA_BLOCK_BYTES = 256 };
+
+static const uint32_t unhealthy_flags = HOST_FAILED_ACTIVE_HC | HOST_FAILED_OUTLIER |
+                                        HOST_FAILED_EDS | HOST_PENDING_ACTIVE_HC |
+                                        HOST_EDS_DRAINING;
+
+enum host_health host_health(const struct host *host) {
+    uint32_t flags = host_flags(host);
+    if ((flags & unhealthy_flags) != 0) {
+        return HOST_UNHEALTHY;
+    }
+    return (flags & (HOST_DEGRADED_ACTIVE | HOST_DEGRADED_EDS)) != 0 ? HOST_DEGRADED : HOST_HEALTHY;
+}
+
+static struct metadata copy_metadata(struct arena *arena, const struct metadata *from) {
+    if (from->count == 0) {
+        return (struct metadata){0};
+    }
+    struct metadata_entry *entries = ARENA_NEW_ARRAY(arena, from->count, struct metadata_entry);
+    for (uint32_t i = 0; i < from->count; i++) {
+        const struct metadata_entry *entry = &from->entries[i];
+        entries[i] = (struct metadata_entry){.filter = arena_dup_slice(arena, entry->filter),
+                                             .path = arena_dup_slice(arena, entry->path),
+                                             .value = arena_dup_slice(arena, entry->value),
+                                             .is_string = entry->is_string};
+    }
+    return (struct metadata){entries, from->count};
+}
+
+static struct slice hostname_of(const struct endpoint_config *endpoint) {
+    return slice_is_empty(endpoint->hostname) ? endpoint->dns_name : endpoint->hostname;
+}
+
+struct host *host_new(const struct endpoint_config *endpoint, const struct locality *locality,
+                      const struct address *address, uint32_t thread_count) {
+    size_t size = sizeof(struct host) + thread_count * sizeof(struct worker_host *);
+    // The alignment wants whole cache lines.
+    size = (size + 63) & ~(size_t)63;
+    struct host *host = mem_alloc_aligned(64, size);
+    memset(host, 0, size);
+    atomic_init(&host->refs, 1);
+    host->thread_count = thread_count;
+    arena_init_heap(&host->arena, HOST_ARENA_BLOCK_BYTES);
+    host->address = *address;
+    char text[ADDRESS_TEXT_BYTES];
+    host->address_text = arena_dup_slice(&host->arena, address_to_text(address, text));
+    host->hostname = arena_dup_slice(&host->arena, hostname_of(endpoint));
+    host->locality.region = arena_dup_slice(&host->arena, locality->region);
+    host->locality.zone = arena_dup_slice(&host->arena, locality->zone);
+    host->locality.sub_zone = arena_dup_slice(&host->arena, locality->sub_zone);
+    host->metadata = copy_metadata(&host->arena, &endpoint->metadata);
+    host->eds_health = endpoint->health;
+    atomic_init(&host->weight, endpoint->weight);
+    return host;
+}
+
+struct host *host_ref(struct host *host) {
+    atomic_fetch_add_explicit(&host->refs, 1, memory_order_relaxed);
+    return host;
+}
+
+void host_unref(struct host *host) {
+    if (host == NULL) {
+        return;
+    }
+    uint32_t before = atomic_fetch_sub_explicit(&host->refs, 1, memory_order_acq_rel);
+    ASSERT(before > 0);
+    if (before == 1) {
+        arena_deinit(&host->arena);
+        mem_free(host);
+    }
+}
+
+static bool metadata_equal(const struct metadata *a, const struct metadata *b) {
+    if (a->count != b->count) {
+        return false;
+    }
+    for (uint32_t i = 0; i < a->count; i++) {
+        const struct metadata_entry *x = &a->entries[i];
+        const struct metadata_entry *y = &b->entries[i];
+        if (!slice_equal(x->filter, y->filter) || !slice_equal(x->path, y->path) ||
+            !slice_equal(x->value, y->value) || x->is_string != y->is_string) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool host_matches(const struct host *host, const struct endpoint_config *endpoint,
+                  const struct locality *locality, const struct address *address) {
+    return address_equal(&host->address, address) &&
+           slice_equal(host->hostname, hostname_of(endpoint)) &&
+           slice_equal(host->locality.region, locality->region) &&
+           slice_equal(host->locality.zone, locality->zone) &&
+           slice_equal(host->locality.sub_zone, locality->sub_zone) &&
+           metadata_equal(&host->metadata, &endpoint->metadata);
+}

@@ -105,7 +105,7 @@ static enum status parse_escape(struct json_parser *p, uint8_t *out, size_t *len
     static const char VALUES[] = "\"\\/'\b\f\n\r\t";
     int c = peek(p);
     if (c == 'u') {
-        uint32_t code_point;
+        uint32_t code_point = 0;
         p->at++;
         TRY(parse_unicode_escape(p, &code_point));
         *len += put_utf8(out + *len, code_point);

@@ -34,26 +34,43 @@ static inline uint8_t char_hex_value(uint8_t c) {
     return (uint8_t)(c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10);
 }
 
-/* Number of bytes of [at, end) before the first control byte (below 0x20, HTAB included, or 0x7f),
- * eight at a time. */
+/* The high bit of each byte of `word` that is a control byte: below 0x20, HTAB included, or 0x7f. Above
+ * the first such byte (in memory order of a little-endian machine) bits may be wrong. */
+static inline uint64_t char_control_bits(uint64_t word) {
+    const uint64_t ones = 0x0101010101010101U;
+    uint64_t rubout = word ^ (ones * 0x7f);
+    uint64_t hits = ((word - ones * 0x20) & ~word) | ((rubout - ones) & ~rubout);
+    return hits & (ones * 0x80);
+}
+
+/* Index of the first byte with its bit set; `bits` is not 0. */
+static inline size_t char_first_hit(uint64_t bits) {
+    return (size_t)__builtin_ctzll(bits) / 8;
+}
+
+/* Number of bytes of [at, end) before the first control byte, eight at a time. */
 static inline size_t char_run_before_control(const uint8_t *at, const uint8_t *end) {
     const uint8_t *start = at;
-    const uint64_t ones = 0x0101010101010101U;
-    while (end - at >= 8) {
-        uint64_t word;
+    uint64_t word;
+    for (; end - at >= 8; at += 8) {
         memcpy(&word, at, sizeof(word));
-        uint64_t rubout = word ^ (ones * 0x7f);
-        uint64_t hits = ((word - ones * 0x20) & ~word) | ((rubout - ones) & ~rubout);
-        hits &= ones * 0x80;
+        uint64_t hits = char_control_bits(word);
         if (hits != 0) {
-            break;
+            return (size_t)(at - start) + char_first_hit(hits);
         }
-        at += 8;
+    }
+    if (at < end && end - start >= 8) {
+        // The last word overlaps bytes that are known to be harmless.
+        memcpy(&word, end - 8, sizeof(word));
+        uint64_t hits = char_control_bits(word);
+        return (size_t)(end - start) - (hits == 0 ? 0 : 8 - char_first_hit(hits));
     }
     while (at < end && *at >= 0x20 && *at != 0x7f) {
         at++;
     }
     return (size_t)(at - start);
 }
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "char_first_hit counts from the low end");
 
 #endif

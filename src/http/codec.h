@@ -23,16 +23,16 @@ struct http_codec;
 struct http_codec_stream;
 
 enum http_reset_reason {
-    HTTP_RESET_LOCAL,                  /* we gave up: CANCEL, or INTERNAL_ERROR */
-    HTTP_RESET_LOCAL_REFUSED,          /* we refuse before any processing */
+    HTTP_RESET_LOCAL,         /* we gave up: CANCEL, or INTERNAL_ERROR */
+    HTTP_RESET_LOCAL_REFUSED, /* we refuse before any processing */
     HTTP_RESET_REMOTE,
     HTTP_RESET_REMOTE_REFUSED,         /* REFUSED_STREAM: safe to retry */
     HTTP_RESET_CONNECT_ERROR,          /* RST CONNECT_ERROR received */
     HTTP_RESET_CONNECTION_TERMINATION, /* the connection went away under the stream */
     HTTP_RESET_CONNECTION_FAILURE,     /* never connected */
     HTTP_RESET_CONNECTION_TIMEOUT,
-    HTTP_RESET_OVERFLOW,               /* a breaker or queue was full */
-    HTTP_RESET_PROTOCOL_ERROR,         /* the peer's message on this stream was malformed */
+    HTTP_RESET_OVERFLOW,       /* a breaker or queue was full */
+    HTTP_RESET_PROTOCOL_ERROR, /* the peer's message on this stream was malformed */
 };
 const char *http_reset_reason_name(enum http_reset_reason reason);
 
@@ -63,7 +63,8 @@ struct http_stream_sink {
 /* What a codec tells its connection's owner. */
 struct http_codec_callbacks {
     /* Server: the first bytes of a request arrived; fill in `sink`. False: refuse (draining). */
-    bool (*on_new_stream)(void *arg, struct http_codec_stream *stream, struct http_stream_sink *sink);
+    bool (*on_new_stream)(void *arg, struct http_codec_stream *stream,
+                          struct http_stream_sink *sink);
     /* Server, instead of on_headers, or after it where the body is malformed and no response has begun
      * (HTTP/1.1): the request is malformed or over a limit. The owner answers
      * `status` (400, 413, 431, 501, 505 …) with a local reply on `stream` or resets it; an HTTP/1.1
@@ -203,21 +204,21 @@ struct http_codec_options {
     struct io_context *io;
     const struct http_codec_callbacks *callbacks;
     void *arg;
-    struct buffer *output;         /* the connection's */
-    uint32_t max_headers_bytes;    /* 0: 60 KiB */
-    uint32_t max_headers_count;    /* 0: 100 */
-    uint32_t stream_buffer_bytes;  /* high mark per stream of unsent bytes; 0: 256 KiB. HTTP/1.1: the
+    struct buffer *output;        /* the connection's */
+    uint32_t max_headers_bytes;   /* 0: 60 KiB */
+    uint32_t max_headers_count;   /* 0: 100 */
+    uint32_t stream_buffer_bytes; /* high mark per stream of unsent bytes; 0: 256 KiB. HTTP/1.1: the
                                     * connection's own high mark; 0: none */
-    struct stats_scope *stats;     /* over the codec's stat table, or NULL */
+    struct stats_scope *stats;    /* over the codec's stat table, or NULL */
     enum { HTTP_UNDERSCORES_ALLOW, HTTP_UNDERSCORES_REJECT, HTTP_UNDERSCORES_DROP } underscores;
 };
 
 struct http1_options {
-    bool allow_absolute_url;      /* server; default true in Envoy */
+    bool allow_absolute_url; /* server; default true in Envoy */
     bool accept_http_10;
-    struct slice default_host;    /* for HTTP/1.0 without Host */
+    struct slice default_host; /* for HTTP/1.0 without Host */
     bool enable_trailers;
-    bool allow_chunked_length;    /* Envoy's knob; RFC 9112 forbids: see docs/deviations.md */
+    bool allow_chunked_length; /* Envoy's knob; RFC 9112 forbids: see docs/deviations.md */
     bool proper_case, preserve_case;
     bool send_fully_qualified_url;
 };
@@ -228,21 +229,21 @@ struct http_codec *http1_client_codec_new(const struct http_codec_options *optio
 
 /* Zero means the value in brackets (edge defaults are put in by the caller). */
 struct http2_options {
-    uint32_t hpack_table_bytes;         /* [4096] */
-    uint32_t max_concurrent_streams;    /* [2^31-1] */
-    uint32_t stream_window_bytes;       /* [2^24 as Envoy 1.40; edge 65536] */
-    uint32_t connection_window_bytes;   /* [24 MiB; edge 1048576] */
-    bool allow_connect;                 /* extended CONNECT, RFC 8441 */
+    uint32_t hpack_table_bytes;       /* [4096] */
+    uint32_t max_concurrent_streams;  /* [2^31-1] */
+    uint32_t stream_window_bytes;     /* [2^24 as Envoy 1.40; edge 65536] */
+    uint32_t connection_window_bytes; /* [24 MiB; edge 1048576] */
+    bool allow_connect;               /* extended CONNECT, RFC 8441 */
     bool allow_metadata;
-    uint32_t max_outbound_frames;         /* [10000] */
-    uint32_t max_outbound_control_frames; /* [1000] */
-    uint32_t max_consecutive_empty_data;  /* [1] */
-    uint32_t max_priority_frames_per_stream;      /* [100] */
-    uint32_t max_window_update_per_data_frame;    /* [10] */
-    uint32_t reset_burst, reset_per_s;   /* premature resets, both sides' [edge 100 @ 33/s] */
-    uint32_t glitch_burst, glitch_per_s; /* [edge 500 @ 100/s] */
+    uint32_t max_outbound_frames;              /* [10000] */
+    uint32_t max_outbound_control_frames;      /* [1000] */
+    uint32_t max_consecutive_empty_data;       /* [1] */
+    uint32_t max_priority_frames_per_stream;   /* [100] */
+    uint32_t max_window_update_per_data_frame; /* [10] */
+    uint32_t reset_burst, reset_per_s;         /* premature resets, both sides' [edge 100 @ 33/s] */
+    uint32_t glitch_burst, glitch_per_s;       /* [edge 500 @ 100/s] */
     bool stream_error_on_invalid_message;
-    uint32_t max_emitted_table_bytes;    /* our deflate table cap [1024] */
+    uint32_t max_emitted_table_bytes; /* our deflate table cap [1024] */
 };
 struct http_codec *http2_server_codec_new(const struct http_codec_options *options,
                                           const struct http2_options *http2);

@@ -155,7 +155,7 @@ static uint16_t pseudo_place(struct header_map *map) {
 static void append(struct header_map *map, enum header_id id, struct slice name,
                    struct slice value) {
     uint16_t at;
-    if (name.len > 0 && name.ptr[0] == ':') {
+    if (id == HEADER_OTHER ? name.len > 0 && name.ptr[0] == ':' : id <= HEADER_STATUS) {
         at = pseudo_place(map);
     } else {
         make_room(map);

@@ -116,9 +116,9 @@ enum { HEADER_NONE = 0xffff };
 struct header_entry {
     struct slice name; /* lower case; ptr NULL: removed */
     struct slice value;
-    uint16_t id;   /* enum header_id */
-    uint16_t next; /* next entry of the same well-known id, or HEADER_NONE */
-    uint16_t last; /* last entry of that id; kept in the first entry only */
+    uint16_t id;    /* enum header_id */
+    uint16_t next;  /* next entry of the same well-known id, or HEADER_NONE */
+    uint16_t last;  /* last entry of that id; kept in the first entry only */
     uint16_t flags; /* HEADER_FLAG_* */
 };
 enum { HEADER_FLAG_SENSITIVE = 1 /* never indexed by HPACK */ };
@@ -126,13 +126,13 @@ enum { HEADER_FLAG_SENSITIVE = 1 /* never indexed by HPACK */ };
 struct header_map {
     struct arena *arena;
     struct header_entry *entries;
-    uint16_t count;    /* used entries, removed ones included */
-    uint16_t live;     /* entries not removed */
+    uint16_t count; /* used entries, removed ones included */
+    uint16_t live;  /* entries not removed */
     uint16_t capacity;
     uint16_t first[HEADER_ID_COUNT]; /* entry index by id, or HEADER_NONE */
-    uint32_t bytes;                  /* names, values and 32 each (RFC 9113 §6.5.2) of live entries */
-    uint32_t max_bytes;              /* 0: no limit */
-    uint16_t max_count;              /* 0: no limit */
+    uint32_t bytes;     /* names, values and 32 each (RFC 9113 §6.5.2) of live entries */
+    uint32_t max_bytes; /* 0: no limit */
+    uint16_t max_count; /* 0: no limit */
 };
 
 void header_map_init(struct header_map *map, struct arena *arena);

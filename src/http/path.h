@@ -20,7 +20,7 @@ enum path_escaped_slashes {
 };
 
 struct path_options {
-    bool normalize;     /* RFC 3986 §6: dots, percent-encoding case of unreserved, '\' to '/' */
+    bool normalize; /* RFC 3986 §6: dots, percent-encoding case of unreserved, '\' to '/' */
     bool merge_slashes;
     enum path_escaped_slashes escaped_slashes;
     bool strict; /* edge default: refuse %00, nested %25, ';' parameters in dot segments */

@@ -110,20 +110,27 @@ static struct slice trim(struct slice s) {
     return s;
 }
 
+/* Lower-cases the token at the front of `line` into `lower`, as far as that reaches; returns the
+ * token's length. */
+static size_t take_token(struct slice line, uint8_t lower[SHORT_NAME_BYTES]) {
+    size_t bound = line.len < SHORT_NAME_BYTES ? line.len : SHORT_NAME_BYTES;
+    size_t len = 0;
+    uint8_t c;
+    while (len < bound && (c = char_token_lower[line.ptr[len]]) != 0) {
+        lower[len++] = c;
+    }
+    if (len == SHORT_NAME_BYTES) {
+        while (len < line.len && char_is(line.ptr[len], CHAR_TOKEN)) {
+            len++;
+        }
+    }
+    return len;
+}
+
 struct h1_fault h1_parse_field(struct slice line, struct arena *arena, struct h1_field *out) {
     uint8_t lower[SHORT_NAME_BYTES];
-    size_t len = 0;
-    while (len < line.len && line.ptr[len] != ':') {
-        uint8_t c = char_token_lower[line.ptr[len]];
-        if (c == 0) {
-            return H1_CODEC_ERROR;
-        }
-        if (len < sizeof(lower)) {
-            lower[len] = c;
-        }
-        len++;
-    }
-    if (len == 0 || len == line.len) {
+    size_t len = take_token(line, lower);
+    if (len == 0 || len == line.len || line.ptr[len] != ':') {
         return H1_CODEC_ERROR;
     }
     struct slice value = trim(slice_make(line.ptr + len + 1, line.len - len - 1));

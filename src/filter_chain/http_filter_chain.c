@@ -266,8 +266,7 @@ static bool release_headers(struct http_filter_chain *chain, const struct direct
 static void pass_trailers(struct http_filter_chain *chain, const struct direction_ops *direction,
                           uint32_t position);
 
-static enum http_filter_verdict call_data(struct http_filter_chain *chain,
-                                          const struct direction_ops *direction,
+static enum http_filter_verdict call_data(const struct direction_ops *direction,
                                           struct filter_slot *slot, struct buffer *data,
                                           bool end_stream) {
     const struct http_filter_ops *ops = slot->filter->ops;
@@ -281,7 +280,6 @@ static enum http_filter_verdict call_data(struct http_filter_chain *chain,
     state->in_callback = true;
     enum http_filter_verdict verdict = call(slot->filter, data, end_stream);
     state->in_callback = false;
-    (void)chain;
     return verdict;
 }
 
@@ -296,46 +294,53 @@ static void hold_data(struct http_filter_chain *chain, const struct direction_op
     }
 }
 
+/* The filter's verdict on data is to keep it (or it took it): true when the walk ends here. */
+static bool keep_data(struct http_filter_chain *chain, const struct direction_ops *direction,
+                      struct filter_direction *state, enum http_filter_verdict verdict,
+                      struct buffer *data, bool end_stream) {
+    switch (verdict) {
+    case HTTP_FILTER_CONTINUE:
+        return false;
+    case HTTP_FILTER_HOLD:
+        hold_data(chain, direction, state, data, end_stream, FILTER_HOLDING);
+        return true;
+    case HTTP_FILTER_PAUSE:
+        hold_data(chain, direction, state, data, end_stream, FILTER_HOLDING_WATERMARKED);
+        return true;
+    case HTTP_FILTER_CONSUMED:
+        buffer_clear(data);
+        state->data_ended = state->data_ended || end_stream;
+        if (state->stop == FILTER_FLOWING) {
+            state->stop = FILTER_HOLDING;
+        }
+        return true;
+    }
+    return false;
+}
+
 /* Data goes through the filters from `position` on. `data` is empty afterwards. */
 static void pass_data(struct http_filter_chain *chain, const struct direction_ops *direction,
                       uint32_t position, struct buffer *data, bool end_stream) {
-    bool added_trailers = false;
     for (; position < chain->count; position++) {
         struct filter_slot *slot = slot_at(chain, direction, position);
         struct filter_direction *state = state_of(slot, direction);
         if (state->stop == FILTER_PAUSED) {
             hold_data(chain, direction, state, data, end_stream, FILTER_PAUSED);
-            state->trailers_pending = state->trailers_pending || added_trailers;
             return;
         }
-        enum http_filter_verdict verdict =
-            call_data(chain, direction, slot, data, end_stream && !added_trailers);
+        enum http_filter_verdict verdict = call_data(direction, slot, data, end_stream);
         if (is_aborted(chain, direction)) {
             buffer_clear(data);
             return;
         }
-        if (state->trailers_added) {
+        bool adds_trailers = state->trailers_added;
+        if (adds_trailers) {
             state->trailers_added = false;
-            added_trailers = true;
-            end_stream = false;
             state->trailers_called = true;
+            end_stream = false;
         }
-        switch (verdict) {
-        case HTTP_FILTER_CONTINUE:
-            break;
-        case HTTP_FILTER_HOLD:
-        case HTTP_FILTER_PAUSE:
-            hold_data(chain, direction, state, data, end_stream,
-                      verdict == HTTP_FILTER_HOLD ? FILTER_HOLDING : FILTER_HOLDING_WATERMARKED);
-            state->trailers_pending = state->trailers_pending || added_trailers;
-            return;
-        case HTTP_FILTER_CONSUMED:
-            buffer_clear(data);
-            state->data_ended = state->data_ended || end_stream;
-            state->trailers_pending = state->trailers_pending || added_trailers;
-            if (state->stop == FILTER_FLOWING) {
-                state->stop = FILTER_HOLDING;
-            }
+        if (keep_data(chain, direction, state, verdict, data, end_stream)) {
+            state->trailers_pending = state->trailers_pending || adds_trailers;
             return;
         }
         if (state->stop != FILTER_FLOWING || !buffer_is_empty(&state->held)) {
@@ -346,11 +351,15 @@ static void pass_data(struct http_filter_chain *chain, const struct direction_op
             buffer_move(&state->held, data);
             buffer_move(data, &state->held);
         }
+        if (adds_trailers) {
+            pass_data(chain, direction, position + 1, data, false);
+            if (!is_aborted(chain, direction)) {
+                pass_trailers(chain, direction, position + 1);
+            }
+            return;
+        }
     }
-    deliver_data(chain, direction, data, end_stream && !added_trailers);
-    if (added_trailers && !is_aborted(chain, direction)) {
-        deliver_trailers(chain, direction);
-    }
+    deliver_data(chain, direction, data, end_stream);
 }
 
 static void pass_trailers(struct http_filter_chain *chain, const struct direction_ops *direction,

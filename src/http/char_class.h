@@ -9,6 +9,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 enum {
     CHAR_TOKEN = 1,    /* RFC 9110 §5.6.2 tchar */
@@ -48,9 +51,53 @@ static inline size_t char_first_hit(uint64_t bits) {
     return (size_t)__builtin_ctzll(bits) / 8;
 }
 
-/* Number of bytes of [at, end) before the first control byte, eight at a time. */
+/* Lower-case form of each ASCII letter of `word`; other bytes stay. */
+static inline uint64_t char_lower_word(uint64_t word) {
+    const uint64_t ones = 0x0101010101010101U;
+    uint64_t low = word & (ones * 0x7f);
+    uint64_t above_z = low + ones * (0x7f - 'Z');
+    uint64_t from_a = low + ones * (0x80 - 'A');
+    uint64_t upper = (from_a ^ above_z) & ~word & (ones * 0x80);
+    return word | upper >> 2;
+}
+
+/* The high bit of each byte of `word` that equals `byte`; above the first one bits may be wrong. */
+static inline uint64_t char_equal_bits(uint64_t word, uint8_t byte) {
+    const uint64_t ones = 0x0101010101010101U;
+    uint64_t other = word ^ (ones * byte);
+    return (other - ones) & ~other & (ones * 0x80);
+}
+
+#ifdef __SSE2__
+/* Moves *at over whole blocks of 16 bytes up to the first control byte; true: *at is on it. */
+static inline bool char_skip_blocks(const uint8_t **at, const uint8_t *end) {
+    const __m128i last_control = _mm_set1_epi8(0x1f);
+    const __m128i rubout = _mm_set1_epi8(0x7f);
+    for (; end - *at >= 16; *at += 16) {
+        __m128i block = _mm_loadu_si128((const __m128i *)(const void *)*at);
+        __m128i low = _mm_cmpeq_epi8(_mm_min_epu8(block, last_control), block);
+        int hits = _mm_movemask_epi8(_mm_or_si128(low, _mm_cmpeq_epi8(block, rubout)));
+        if (hits != 0) {
+            *at += __builtin_ctz((unsigned)hits);
+            return true;
+        }
+    }
+    return false;
+}
+#else
+static inline bool char_skip_blocks(const uint8_t **at, const uint8_t *end) {
+    (void)at;
+    (void)end;
+    return false;
+}
+#endif
+
+/* Number of bytes of [at, end) before the first control byte, in blocks and words. */
 static inline size_t char_run_before_control(const uint8_t *at, const uint8_t *end) {
     const uint8_t *start = at;
+    if (char_skip_blocks(&at, end)) {
+        return (size_t)(at - start);
+    }
     uint64_t word;
     for (; end - at >= 8; at += 8) {
         memcpy(&word, at, sizeof(word));

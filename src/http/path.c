@@ -302,8 +302,8 @@ enum path_verdict path_normalize(struct slice path, const struct path_options *o
     if (options->merge_slashes) {
         result = merge_slashes(result, arena);
     }
-    if (options->strict && slice_find_byte(result, '\\') != SIZE_MAX) {
-        return PATH_REJECT; // unescaped, and nothing made a '/' of it
+    if (options->strict && is_refused_by_strict(result)) {
+        return PATH_REJECT; // decoding brought it to light
     }
     if (!slice_equal(result, part)) {
         *normalized = join(result, slice_sub(path, part.len, SIZE_MAX), arena);

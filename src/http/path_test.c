@@ -97,6 +97,7 @@ static const struct path_case cases[] = {
     {S, "/a%25", "/a%25"},
     {S, "/a\\b", NULL},
     {S | FORWARD, "/a%5cb", NULL},
+    {S | N, "/%252%66", NULL},
     {S | N | FORWARD, "/a%5cb", "/a/b"},
     {N, "/%5\xe1/", "/%5%E1/"},
     {S, "/a/..;x/b", NULL},

@@ -110,27 +110,43 @@ static struct slice trim(struct slice s) {
     return s;
 }
 
-/* Lower-cases the token at the front of `line` into `lower`, as far as that reaches; returns the
- * token's length. */
-static size_t take_token(struct slice line, uint8_t lower[SHORT_NAME_BYTES]) {
-    size_t bound = line.len < SHORT_NAME_BYTES ? line.len : SHORT_NAME_BYTES;
+/* Lower-cases the text before the first colon of `line` into `lower`, as far as that reaches; returns
+ * its length, or line.len where there is no colon. */
+static size_t take_name(struct slice line, uint8_t lower[SHORT_NAME_BYTES]) {
     size_t len = 0;
-    uint8_t c;
-    while (len < bound && (c = char_token_lower[line.ptr[len]]) != 0) {
-        lower[len++] = c;
+    for (; len + 8 <= SHORT_NAME_BYTES && len + 8 <= line.len; len += 8) {
+        uint64_t word;
+        memcpy(&word, line.ptr + len, sizeof(word));
+        uint64_t colon = char_equal_bits(word, ':');
+        word = char_lower_word(word);
+        memcpy(lower + len, &word, sizeof(word));
+        if (colon != 0) {
+            return len + char_first_hit(colon);
+        }
     }
-    if (len == SHORT_NAME_BYTES) {
-        while (len < line.len && char_is(line.ptr[len], CHAR_TOKEN)) {
-            len++;
+    for (; len < line.len && line.ptr[len] != ':'; len++) {
+        if (len < SHORT_NAME_BYTES) {
+            lower[len] = ascii_lower(line.ptr[len]);
         }
     }
     return len;
 }
 
+/* A name that is not well known, lower case; false: not a token. */
+static bool put_other_name(uint8_t *to, struct slice name) {
+    for (size_t i = 0; i < name.len; i++) {
+        to[i] = char_token_lower[name.ptr[i]];
+        if (to[i] == 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
 struct h1_fault h1_parse_field(struct slice line, struct arena *arena, struct h1_field *out) {
     uint8_t lower[SHORT_NAME_BYTES];
-    size_t len = take_token(line, lower);
-    if (len == 0 || len == line.len || line.ptr[len] != ':') {
+    size_t len = take_name(line, lower);
+    if (len == 0 || len == line.len) {
         return H1_CODEC_ERROR;
     }
     struct slice value = trim(slice_make(line.ptr + len + 1, line.len - len - 1));
@@ -138,10 +154,11 @@ struct h1_fault h1_parse_field(struct slice line, struct arena *arena, struct h1
     size_t name_len = out->id == HEADER_OTHER ? len : 0;
     uint8_t *text = arena_alloc_bytes(arena, name_len + value.len);
     if (out->id != HEADER_OTHER) {
+        // Equal to a well-known name, so it is a token.
         out->name = header_id_name(out->id);
     } else {
-        for (size_t i = 0; i < len; i++) {
-            text[i] = char_token_lower[line.ptr[i]];
+        if (!put_other_name(text, slice_make(line.ptr, len))) {
+            return H1_CODEC_ERROR;
         }
         out->name = slice_make(text, len);
     }

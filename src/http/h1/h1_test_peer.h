@@ -29,6 +29,7 @@ struct h1_test_peer {
     uint32_t requests, bad_requests, closed, resets, goaways, above, below, informational;
     bool ended;                 /* the message being received is complete */
     struct header_map *headers; /* of the last message */
+    size_t body_at, body_len;   /* its body in `text` */
     enum status last;
     char text[H1_TEST_TEXT_BYTES];
     size_t text_len;
@@ -125,10 +126,13 @@ static inline void h1_test_on_data(void *arg, struct buffer *data, bool end_stre
     if (!peer->in_data && data->len > 0) {
         h1_test_event(peer, "DATA ", "");
         peer->in_data = true;
+        peer->body_at = peer->text_len;
+        peer->body_len = 0;
     }
     while (data->len > 0) {
         struct slice front = buffer_front(data);
         h1_test_note(peer, front.ptr, front.len);
+        peer->body_len = peer->text_len - peer->body_at;
         buffer_drain(data, front.len);
     }
     if (end_stream) {

@@ -261,6 +261,14 @@ static struct http_codec *codec_new(const struct http_codec_options *options,
     CHECK(error == 0);
     nghttp2_option_del(option);
     submit_first_frames(h2);
+    if (!is_server) {
+        // The preface lies in the frame buffer from the start: another session would write over it.
+        const uint8_t *preface;
+        ssize_t len = nghttp2_session_mem_send(h2->session, &preface);
+        CHECK(len > 0);
+        buffer_append(h2->options.output, slice_make(preface, (size_t)len));
+        h2->outbound.produced_bytes += (uint64_t)len;
+    }
     h2_set_dirty(h2);
     return &h2->base;
 }

@@ -291,12 +291,4 @@ static const struct server_case server_cases[] = {
          "200 open"),
 };
 
-#undef CASE
-#undef G
-#undef P
-#undef H
-#undef E
-#undef CHUNKED
-#undef NEXT
-
 #endif

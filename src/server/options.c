@@ -103,8 +103,7 @@ static enum status take_defaults(struct options *options, const char *value, str
     return STATUS_OK;
 }
 
-static enum status take_concurrency(struct options *options, const char *value,
-                                    struct error *err) {
+static enum status take_concurrency(struct options *options, const char *value, struct error *err) {
     uint64_t number = 0;
     if (slice_parse_uint64(slice_from_string(value), &number) != STATUS_OK || number > 1024) {
         return error_set(err, STATUS_INVALID,
@@ -152,10 +151,10 @@ static const struct flag flags[] = {
      "accept unknown fields in the bootstrap"},
     {"allow-unknown-fields", 0, FLAG_SWITCH, AT(allow_unknown_static_fields), NULL, NULL,
      "the same, by its old name"},
-    {"reject-unknown-dynamic-fields", 0, FLAG_SWITCH, AT(reject_unknown_dynamic_fields), NULL,
-     NULL, "refuse unknown fields of xDS resources"},
-    {"ignore-unknown-dynamic-fields", 0, FLAG_SWITCH, AT(ignore_unknown_dynamic_fields), NULL,
-     NULL, "do not warn of unknown fields of xDS resources"},
+    {"reject-unknown-dynamic-fields", 0, FLAG_SWITCH, AT(reject_unknown_dynamic_fields), NULL, NULL,
+     "refuse unknown fields of xDS resources"},
+    {"ignore-unknown-dynamic-fields", 0, FLAG_SWITCH, AT(ignore_unknown_dynamic_fields), NULL, NULL,
+     "do not warn of unknown fields of xDS resources"},
     {"skip-deprecated-logs", 0, FLAG_SWITCH, AT(skip_deprecated_logs), NULL, NULL,
      "do not warn of deprecated fields"},
     {"version", 0, FLAG_SWITCH, AT(show_version), NULL, NULL, "print the version"},
@@ -172,8 +171,7 @@ static const struct flag flags[] = {
     {"skip-hot-restart-on-no-parent", 0, FLAG_NO_EFFECT_SWITCH, 0, NULL, NULL, "hot restart"},
     {"skip-hot-restart-parent-stats", 0, FLAG_NO_EFFECT_SWITCH, 0, NULL, NULL, "hot restart"},
     {"enable-mutex-tracing", 0, FLAG_NO_EFFECT_SWITCH, 0, NULL, NULL, "no mutexes to trace"},
-    {"cpuset-threads", 0, FLAG_NO_EFFECT_SWITCH, 0, NULL, NULL,
-     "affinity is always looked at"},
+    {"cpuset-threads", 0, FLAG_NO_EFFECT_SWITCH, 0, NULL, NULL, "affinity is always looked at"},
     {"disable-extensions", 0, FLAG_NO_EFFECT_VALUE, 0, NULL, "LIST", "extensions are built in"},
     {"enable-fine-grain-logging", 0, FLAG_NO_EFFECT_SWITCH, 0, NULL, NULL, "per-file loggers"},
     {"enable-core-dump", 0, FLAG_NO_EFFECT_SWITCH, 0, NULL, NULL, "core dumps"},

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "xds/decode/decoder.h"
+
+#include "xds/bootstrap/bootstrap_settings.h"
+
+#include "envoy/config/bootstrap/v3/bootstrap.pb-c.h"
+#include "envoy/extensions/resource_monitors/downstream_connections/v3/downstream_connections.pb-c.h"
+#include "xds/bootstrap/proto_json.h"
+#include "xds/decode/access_log.h"
+#include "xds/decode/decode_common.h"
+#include "xds/decode/matcher.h"
+
+#define BOOTSTRAP(name) Envoy__Config__Bootstrap__V3__##name
+typedef Envoy__Extensions__ResourceMonitors__DownstreamConnections__V3__DownstreamConnectionsConfig
+    DownstreamConnectionsMessage;
+
+enum { DEFAULT_STATS_FLUSH_MS = 5000 };
+
+static void set_text(struct arena *arena, char **field, const char *flag) {
+    if (flag != NULL && (*field == NULL || **field == '\0')) {
+        *field = arena_dup_string(arena, slice_from_string(flag));
+    }
+}
+
+static void complete_node(BOOTSTRAP(Bootstrap) * bootstrap,
+                          const struct bootstrap_node_flags *flags, struct arena *arena) {
+    if (bootstrap->node == NULL) {
+        bootstrap->node = ARENA_NEW(arena, CORE(Node));
+        envoy__config__core__v3__node__init(bootstrap->node);
+    }
+    CORE(Node) *node = bootstrap->node;
+    set_text(arena, &node->id, flags->id);
+    set_text(arena, &node->cluster, flags->cluster);
+    if (flags->zone != NULL) {
+        if (node->locality == NULL) {
+            node->locality = ARENA_NEW(arena, CORE(Locality));
+            envoy__config__core__v3__locality__init(node->locality);
+        }
+        set_text(arena, &node->locality->zone, flags->zone);
+    }
+}
+
+static void read_admin(struct decoder *d, const BOOTSTRAP(Admin) * admin,
+                       struct bootstrap_settings *settings) {
+    if (admin == NULL || admin->address == NULL) {
+        return;
+    }
+    decoder_push(d, "admin");
+    decoder_push(d, "address");
+    settings->has_admin = decode_address(d, admin->address, &settings->admin_address);
+    decoder_pop(d);
+    if (admin->address->address_case == ENVOY__CONFIG__CORE__V3__ADDRESS__ADDRESS_PIPE) {
+        settings->admin_unix_mode = admin->address->pipe->mode;
+    }
+    struct string_matcher *paths =
+        ARENA_NEW_ARRAY(d->config.arena, admin->n_allow_paths, struct string_matcher);
+    for (size_t i = 0; i < admin->n_allow_paths; i++) {
+        decoder_push_index(d, "allow_paths", i);
+        (void)decode_string_matcher(d, admin->allow_paths[i], &paths[i]);
+        decoder_pop_index(d);
+    }
+    settings->admin_allow_paths = paths;
+    settings->admin_allow_path_count = (uint32_t)admin->n_allow_paths;
+    (void)decode_access_logs(d, admin->access_log, admin->n_access_log,
+                             &settings->admin_access_logs, &settings->admin_access_log_count);
+    decoder_pop(d);
+}
+
+static void read_connection_limit(struct decoder *d, const BOOTSTRAP(Bootstrap) * bootstrap,
+                                  struct bootstrap_settings *settings) {
+    if (bootstrap->overload_manager == NULL) {
+        return;
+    }
+    decoder_push(d, "overload_manager");
+    for (size_t i = 0; i < bootstrap->overload_manager->n_resource_monitors; i++) {
+        decoder_push_index(d, "resource_monitors", i);
+        struct any_view view;
+        const Google__Protobuf__Any *any =
+            bootstrap->overload_manager->resource_monitors[i]->typed_config;
+        if (any != NULL && decode_any_type(d, any, &view) &&
+            any_is(&view, "envoy.extensions.resource_monitors.downstream_connections.v3."
+                          "DownstreamConnectionsConfig")) {
+            const ProtobufCMessage *message = decode_any_open(d, &view);
+            if (message != NULL) {
+                settings->max_downstream_connections =
+                    (uint64_t)((const DownstreamConnectionsMessage *)(const void *)message)
+                        ->max_active_downstream_connections;
+            }
+        }
+        decoder_pop_index(d);
+    }
+    decoder_pop(d);
+}
+
+static void read_log_format(struct decoder *d, const BOOTSTRAP(Bootstrap) * bootstrap,
+                            struct bootstrap_settings *settings) {
+    if (bootstrap->application_log_config == NULL ||
+        bootstrap->application_log_config->log_format == NULL) {
+        return;
+    }
+    const BOOTSTRAP(Bootstrap__ApplicationLogConfig__LogFormat) *format =
+        bootstrap->application_log_config->log_format;
+    if (format->log_format_case ==
+        ENVOY__CONFIG__BOOTSTRAP__V3__BOOTSTRAP__APPLICATION_LOG_CONFIG__LOG_FORMAT__LOG_FORMAT_TEXT_FORMAT) {
+        settings->log_format = decoder_text(d, format->text_format);
+        settings->has_log_format = true;
+    }
+}
+
+void bootstrap_settings_read(struct Envoy__Config__Bootstrap__V3__Bootstrap *bootstrap,
+                             const struct bootstrap_node_flags *flags,
+                             const struct decode_context *context, struct config_part *owner,
+                             struct validation *v, struct bootstrap_settings *settings) {
+    *settings = (struct bootstrap_settings){.stats_flush_interval_ms = DEFAULT_STATS_FLUSH_MS};
+    struct arena scratch;
+    arena_init_heap(&scratch, 0);
+    struct decode_options options = {.is_static = true};
+    struct decoder d;
+    decoder_init(&d, context, &options, &scratch, v);
+    decoder_use_part(&d, owner);
+    complete_node(bootstrap, flags, &owner->arena);
+    settings->node_id = slice_from_string(bootstrap->node->id);
+    settings->node_cluster = slice_from_string(bootstrap->node->cluster);
+    struct proto_json_write_options json = {.is_pretty = true, .redact = true};
+    settings->node_json = proto_json_text(&bootstrap->node->base, &json, &owner->arena);
+    read_admin(&d, bootstrap->admin, settings);
+    read_connection_limit(&d, bootstrap, settings);
+    read_log_format(&d, bootstrap, settings);
+    (void)decode_optional_duration(&d, "stats_flush_interval", bootstrap->stats_flush_interval,
+                                   &settings->stats_flush_interval_ms);
+    decoder_deinit(&d);
+    arena_deinit(&scratch);
+}

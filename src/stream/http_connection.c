@@ -30,6 +30,13 @@ static void close_socket(struct http_connection *conn, enum connection_close_kin
     connection_close(socket_of(conn), kind);
 }
 
+/* A client may still be sending: the delayed close lets it read our last bytes. At the server's end
+ * nobody waits for that, a request that was not taken is safe to repeat. */
+static void close_in_order(struct http_connection *conn) {
+    close_socket(conn, conn->is_shutting_down ? CONNECTION_CLOSE_FLUSH
+                                              : CONNECTION_CLOSE_FLUSH_AND_DELAY);
+}
+
 /* Step 2 of a drain: no new streams; the connection goes with the last one. */
 static void stop_accepting(struct http_connection *conn) {
     if (conn->drain >= HTTP_CONNECTION_CLOSING) {
@@ -41,7 +48,7 @@ static void stop_accepting(struct http_connection *conn) {
         http_codec_goaway(conn->codec);
     }
     if (conn->stream_count == 0) {
-        close_socket(conn, CONNECTION_CLOSE_FLUSH_AND_DELAY);
+        close_in_order(conn);
     }
 }
 
@@ -452,6 +459,16 @@ struct network_filter *http_connection_create(const void *shared, struct io_cont
     return &conn->base;
 }
 
+void http_connection_read_disable(struct http_connection *conn, bool disable) {
+    if (conn->drain != HTTP_CONNECTION_CLOSED) {
+        connection_read_disable(socket_of(conn), disable);
+    }
+}
+
+void http_connection_resume(struct http_connection *conn) {
+    event_loop_defer(conn->io->loop, &conn->resume);
+}
+
 /* ---- the end of a stream ---- */
 
 void http_connection_stream_ended(struct http_connection *conn, bool request_was_complete) {
@@ -467,18 +484,22 @@ void http_connection_stream_ended(struct http_connection *conn, bool request_was
     }
     if (is_http1 && (!request_was_complete || conn->close_after_stream ||
                      conn->drain != HTTP_CONNECTION_SERVING)) {
-        close_socket(conn, CONNECTION_CLOSE_FLUSH_AND_DELAY);
+        close_in_order(conn);
         return;
     }
     if (conn->stream_count > 0) {
         return;
     }
+    if (conn->is_shutting_down) {
+        stop_accepting(conn);
+        return;
+    }
     if (conn->drain == HTTP_CONNECTION_CLOSING || conn->input_ended) {
-        close_socket(conn, CONNECTION_CLOSE_FLUSH_AND_DELAY);
+        close_in_order(conn);
         return;
     }
     arm_idle(conn);
     if (is_http1 && !conn->is_dispatching) {
-        event_loop_defer(conn->io->loop, &conn->resume);
+        http_connection_resume(conn);
     }
 }

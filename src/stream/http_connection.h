@@ -45,6 +45,7 @@ struct http_connection {
     bool is_tls;
     bool close_after_stream; /* HTTP/1.1: the response in progress is the last */
     bool input_ended;
+    bool is_shutting_down; /* close as soon as nothing is in progress */
     struct timer idle_timer; /* also the drain timer once noticed */
     struct timer duration_timer;
     struct timer keepalive_timer;
@@ -65,6 +66,10 @@ void http_connection_stream_ended(struct http_connection *conn, bool request_was
 void http_connection_begin_drain(struct http_connection *conn);
 /* True when this response should tell the client to go (drain, max requests, …). */
 bool http_connection_should_drain(struct http_connection *conn);
+/* Counted pause of the socket. */
+void http_connection_read_disable(struct http_connection *conn, bool disable);
+/* At the end of the turn, offers the codec again what it left in the input. */
+void http_connection_resume(struct http_connection *conn);
 void http_connection_count(struct http_connection *conn, uint32_t stat);
 
 #endif

@@ -88,6 +88,10 @@ void http_stream_finish(struct http_stream *stream) {
     if (stream->route_config != NULL) {
         config_unpin(conn->io, &stream->route_config->part);
     }
+    for (; stream->request_pauses > 0 && stream->info.protocol != HTTP_2;
+         stream->request_pauses--) {
+        http_connection_read_disable(conn, false);
+    }
     list_remove(&stream->node);
     event_loop_defer(loop, &stream->deferred);
     if (stream->close_connection) {

@@ -41,6 +41,7 @@ struct http_stream {
     /* facts */
     bool is_head, is_grpc, is_upgrade, is_tunnel_open, is_internal;
     bool chain_created;
+    int32_t request_pauses; /* undone at the end, where the connection goes on */
     bool is_finished;
     bool close_connection; /* after the response */
     uint32_t recreations;

@@ -33,6 +33,7 @@ static void open_tunnel(struct http_stream *stream, uint32_t status) {
     if (is_http1_upgrade ? status == 101 : status / 100 == 2) {
         stream->is_tunnel_open = true;
         http_connection_count(stream->conn, HCM_DOWNSTREAM_CX_UPGRADES_ACTIVE);
+        http_connection_resume(stream->conn);
     }
 }
 
@@ -131,8 +132,15 @@ static void host_reset(void *host, enum http_reset_reason reason, struct slice d
 
 static void host_pause_request(void *host, bool pause) {
     struct http_stream *stream = host;
-    if (!is_gone(stream)) {
-        http_stream_read_disable(stream->codec, pause);
+    if (is_gone(stream)) {
+        return;
+    }
+    http_stream_read_disable(stream->codec, pause);
+    stream->request_pauses += pause ? 1 : -1;
+    if (stream->codec->codec->protocol != HTTP_2) {
+        /* An HTTP/1.1 connection is its one stream: the socket stops too, and reading on hands the
+         * codec what it had left. */
+        http_connection_read_disable(stream->conn, pause);
     }
 }
 

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The server's state, private to src/server: server.c makes and ends it, server_life.c runs it (start
+ * order, drain, shutdown), server_admin.c is what the admin interface sees of it.
+ */
+#ifndef SRC_SERVER_SERVER_INTERNAL_H
+#define SRC_SERVER_SERVER_INTERNAL_H
+
+#include "src/admin/admin_server.h"
+#include "src/event/event_loop.h"
+#include "src/event/io_context.h"
+#include "src/event/timer.h"
+#include "src/filter_chain/filter_registry.h"
+#include "src/listener/worker_listeners.h"
+#include "src/server/server.h"
+#include "src/server/server_stats.h"
+#include "src/server/signals.h"
+#include "src/server/worker.h"
+#include "xds/bootstrap/bootstrap_settings.h"
+
+struct xds;
+
+struct server {
+    const struct options *options;
+    uint32_t concurrency;
+    uint64_t start_us;
+    enum server_state state;
+    int exit_code;
+    /* configuration */
+    struct config_part *bootstrap_part; /* owns the bootstrap message and settings */
+    struct Envoy__Config__Bootstrap__V3__Bootstrap *bootstrap;
+    struct bootstrap_settings settings;
+    struct filter_registry registry;
+    struct decode_context decode;
+    /* the control thread */
+    struct io_context control;
+    struct stats_registry *stats;
+    struct stats_scope *server_scope;
+    struct file_writer *files;
+    struct config_store *store;
+    struct cluster_manager *clusters;
+    struct upstream_manager *upstream;
+    struct listener_manager *listeners;
+    struct xds *xds;
+    struct admin *admin;
+    struct admin_server_facts facts;
+    struct signals *signals;
+    struct timer flush_timer;    /* gauges */
+    struct timer deadline_timer; /* of a shutdown or of a graceful /drain_listeners */
+    /* workers */
+    struct worker **workers;
+    uint32_t workers_drained;
+    struct drain_settings drain;
+    struct listener_limits limits;
+    bool health_failed;
+    bool is_shutting_down;
+    bool drain_inbound_only;
+};
+
+/* server_life.c */
+void server_life_init(struct server *server);
+void server_on_worker_drained(void *server);
+void server_on_initialized(void *arg);
+void server_shutdown(struct server *server, bool at_once);
+void server_drain_listeners(struct server *server, const struct admin_drain *drain);
+void server_set_health_failed(struct server *server, bool failed);
+void server_reopen_logs(struct server *server);
+void server_refresh_stats(struct server *server);
+extern const struct signals_callbacks server_signals;
+
+/* server_admin.c */
+enum status server_start_admin(struct server *server, struct error *err) MUST_USE;
+
+#endif

@@ -39,9 +39,14 @@ static void on_member(void *arg, struct host *host, bool is_added) {
     struct managed_cluster *cluster = arg;
     host->cluster = is_added ? cluster : NULL;
     outlier_detector_host_changed(cluster->members_state, host, is_added);
-    if (cluster->checker != NULL) {
-        health_checker_host_changed(cluster->checker, host, is_added);
+    if (cluster->checker == NULL) {
+        return;
     }
+    if (is_added) {
+        // Until its first check has passed.
+        atomic_fetch_or_explicit(&host->flags, HOST_FAILED_ACTIVE_HC, memory_order_relaxed);
+    }
+    health_checker_host_changed(cluster->checker, host, is_added);
 }
 
 /* The current assignment of a generation; NULL: none. */

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "src/upstream/http_call.h"
+
+#include "src/base/check.h"
+#include "src/event/event_loop.h"
+#include "src/event/io_context.h"
+#include "src/event/timer.h"
+
+enum { HTTP_CALL_MAGIC = 0x48434131, DEFAULT_MAX_BODY = 1 << 20 };
+
+struct http_call {
+    uint32_t magic;
+    struct http_call_options options;
+    struct arena arena;
+    struct header_map headers;
+    struct upstream_request *request; /* NULL: over, or never begun */
+    struct timer deadline;
+    struct event_deferred finish;
+    struct http_call_result result;
+    struct buffer body;
+    bool is_decided; /* `result` stands */
+};
+
+static void call_free(struct http_call *call) {
+    timer_cancel(&call->deadline);
+    event_loop_defer_cancel(&call->finish);
+    if (call->request != NULL) {
+        upstream_request_end(call->request, HTTP_RESET_LOCAL);
+    }
+    buffer_deinit(&call->body);
+    arena_deinit(&call->arena);
+    call->magic = 0;
+    mem_free(call);
+}
+
+/* The codec may be at work above us: the owner is told at the end of the turn. */
+static void decide(struct http_call *call, enum http_call_outcome outcome) {
+    if (call->is_decided) {
+        return;
+    }
+    call->is_decided = true;
+    call->result.outcome = outcome;
+    timer_cancel(&call->deadline);
+    event_loop_defer(call->options.io->loop, &call->finish);
+}
+
+static void finish(void *arg) {
+    struct http_call *call = arg;
+    CHECK_MAGIC(call, HTTP_CALL_MAGIC);
+    call->result.body = &call->body;
+    if (call->request != NULL) {
+        upstream_request_end(call->request, HTTP_RESET_LOCAL);
+        call->request = NULL;
+    }
+    http_call_done_fn *done = call->options.done;
+    done(call->options.arg, &call->result);
+    call_free(call);
+}
+
+static void on_headers(void *arg, struct header_map *headers, bool end_stream) {
+    struct http_call *call = arg;
+    CHECK_MAGIC(call, HTTP_CALL_MAGIC);
+    call->result.headers = headers;
+    if (end_stream) {
+        decide(call, HTTP_CALL_RESPONSE);
+    }
+}
+
+static void on_informational(void *arg, struct header_map *headers) {
+    (void)arg;
+    (void)headers;
+}
+
+static void on_data(void *arg, struct buffer *data, bool end_stream) {
+    struct http_call *call = arg;
+    CHECK_MAGIC(call, HTTP_CALL_MAGIC);
+    uint32_t max =
+        call->options.max_body_bytes == 0 ? DEFAULT_MAX_BODY : call->options.max_body_bytes;
+    if (call->is_decided || data->len > max - call->body.len) {
+        buffer_clear(data);
+        decide(call, HTTP_CALL_TOO_LARGE);
+        return;
+    }
+    buffer_move(&call->body, data);
+    if (end_stream) {
+        decide(call, HTTP_CALL_RESPONSE);
+    }
+}
+
+static void on_trailers(void *arg, struct header_map *trailers) {
+    struct http_call *call = arg;
+    CHECK_MAGIC(call, HTTP_CALL_MAGIC);
+    call->result.trailers = trailers;
+    decide(call, HTTP_CALL_RESPONSE);
+}
+
+static void let_go(struct http_call *call) {
+    upstream_request_end(call->request, HTTP_RESET_LOCAL);
+    call->request = NULL;
+}
+
+static void on_reset(void *arg, enum http_reset_reason reason, const char *detail) {
+    struct http_call *call = arg;
+    CHECK_MAGIC(call, HTTP_CALL_MAGIC);
+    (void)detail;
+    struct upstream_request *request = call->request;
+    if (!call->is_decided &&
+        (reason == HTTP_RESET_CONNECTION_FAILURE || reason == HTTP_RESET_CONNECTION_TIMEOUT)) {
+        upstream_report_local_failure(call->options.io, upstream_request_host(request),
+                                      call->options.cluster_slot,
+                                      reason == HTTP_RESET_CONNECTION_TIMEOUT);
+    }
+    call->result.reason = reason;
+    decide(call, HTTP_CALL_RESET);
+    let_go(call);
+}
+
+static void on_stream_closed(void *arg) {
+    struct http_call *call = arg;
+    CHECK_MAGIC(call, HTTP_CALL_MAGIC);
+    if (call->result.headers != NULL) {
+        upstream_report_response(call->options.io, call->request,
+                                 http_status_of(call->result.headers));
+    }
+    decide(call, HTTP_CALL_RESPONSE);
+    let_go(call);
+}
+
+static void on_watermark(void *arg) {
+    // The body was given whole: there is no source to pause.
+    (void)arg;
+}
+
+static const struct http_stream_sink_ops sink_ops = {
+    .on_headers = on_headers,
+    .on_informational = on_informational,
+    .on_data = on_data,
+    .on_trailers = on_trailers,
+    .on_reset = on_reset,
+    .on_stream_closed = on_stream_closed,
+    .on_above_high_watermark = on_watermark,
+    .on_below_low_watermark = on_watermark,
+};
+
+static void on_deadline(void *arg) {
+    struct http_call *call = arg;
+    CHECK_MAGIC(call, HTTP_CALL_MAGIC);
+    decide(call, HTTP_CALL_TIMEOUT);
+    if (call->request != NULL) {
+        upstream_report_local_failure(call->options.io, upstream_request_host(call->request),
+                                      call->options.cluster_slot, true);
+    }
+}
+
+static void send_request(struct http_call *call, struct buffer *body) {
+    bool has_body = body != NULL && body->len != 0;
+    struct upstream_request_options options = {
+        .io = call->options.io,
+        .arena = &call->arena,
+        .cluster_slot = call->options.cluster_slot,
+        .lb = call->options.lb,
+        .downstream_protocol = HTTP_1_1,
+        .sink = {&sink_ops, call, &call->arena},
+    };
+    call->request = upstream_request_start(&options, &call->result.failure);
+    if (call->request == NULL) {
+        if (body != NULL) {
+            buffer_clear(body);
+        }
+        decide(call, HTTP_CALL_NO_UPSTREAM);
+        return;
+    }
+    upstream_request_headers(call->request, &call->headers, !has_body);
+    if (has_body) {
+        upstream_request_data(call->request, body, true);
+    }
+}
+
+struct http_call *http_call_start(const struct http_call_options *options) {
+    struct http_call *call = mem_calloc(1, sizeof(*call));
+    call->magic = HTTP_CALL_MAGIC;
+    call->options = *options;
+    call->options.body = NULL;
+    arena_init(&call->arena, &options->io->arena_blocks);
+    header_map_copy(&call->headers, options->headers, &call->arena);
+    buffer_init(&call->body, &options->io->buffers);
+    event_deferred_init(&call->finish, finish, call);
+    timer_init(&call->deadline, on_deadline, call);
+    if (options->timeout_ms != 0) {
+        timer_arm(options->io->loop, &call->deadline, options->timeout_ms);
+    }
+    send_request(call, options->body);
+    return call;
+}
+
+void http_call_cancel(struct http_call *call) {
+    CHECK_MAGIC(call, HTTP_CALL_MAGIC);
+    call_free(call);
+}

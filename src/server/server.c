@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "src/server/server.h"
+
+#include "src/access_log/access_log.h"
+#include "src/base/check.h"
+#include "src/base/log.h"
+#include "src/config/config_store.h"
+#include "src/listener/listener_manager.h"
+#include "src/server/hcm_factory.h"
+#include "src/server/server_internal.h"
+#include "src/upstream/cluster_manager.h"
+#include "src/upstream/upstream.h"
+#include "xds/bootstrap/bootstrap_loader.h"
+#include "xds/compat.h"
+#include "xds/xds.h"
+
+/* ---- the bootstrap ---- */
+
+static void log_findings(const struct server *server, const struct validation *v) {
+    for (uint32_t i = 0; i < v->finding_count; i++) {
+        const struct finding *finding = &v->findings[i];
+        switch (finding->kind) {
+        case FINDING_ERROR:
+            break; /* in the result's text */
+        case FINDING_UNKNOWN:
+            stats_inc(server->server_scope, server->control.index,
+                      SERVER_STAT_STATIC_UNKNOWN_FIELDS);
+            LOG(CONFIG, WARN, "unknown field %.*s", SLICE_ARG(finding->path));
+            break;
+        case FINDING_IGNORED:
+            LOG(CONFIG, WARN, "ignored: %.*s: %.*s", SLICE_ARG(finding->path),
+                SLICE_ARG(finding->message));
+            break;
+        case FINDING_DEPRECATED:
+            if (!server->options->skip_deprecated_logs) {
+                LOG(CONFIG, WARN, "deprecated: %.*s: %.*s", SLICE_ARG(finding->path),
+                    SLICE_ARG(finding->message));
+            }
+            break;
+        }
+    }
+}
+
+static enum status load_bootstrap(struct server *server, struct error *err) {
+    const struct options *options = server->options;
+    server->bootstrap_part =
+        config_part_new(CONFIG_KIND_COUNT, sizeof(struct config_part), SLICE("bootstrap"));
+    struct bootstrap_source source = {
+        .config_path = options->config_path,
+        .config_yaml = slice_from_string(options->config_yaml),
+        .allow_unknown_static_fields = options->allow_unknown_static_fields,
+        .skip_deprecated_notes = options->skip_deprecated_logs,
+    };
+    struct validation v;
+    validation_init(&v, &server->bootstrap_part->arena, (struct slice){NULL, 0});
+    TRY(bootstrap_load(&source, &server->bootstrap_part->arena, &server->bootstrap, &v, err));
+    struct bootstrap_node_flags flags = {
+        .id = options->service_node,
+        .cluster = options->service_cluster,
+        .zone = options->service_zone,
+    };
+    bootstrap_settings_read(server->bootstrap, &flags, &server->decode, server->bootstrap_part, &v,
+                            &server->settings);
+    log_findings(server, &v);
+    return validation_result(&v, err);
+}
+
+/* The command line's format wins. */
+static enum status apply_log_format(struct server *server, struct error *err) {
+    const struct options *options = server->options;
+    if (!server->settings.has_log_format || options->log_format != NULL) {
+        return STATUS_OK;
+    }
+    struct options with_format = *options;
+    with_format.log_format =
+        arena_dup_string(&server->bootstrap_part->arena, server->settings.log_format);
+    return options_open_log(&with_format, err);
+}
+
+/* ---- making the parts ---- */
+
+static enum status make_control(struct server *server, struct error *err) {
+    const struct options *options = server->options;
+    TRY(io_context_init(&server->control, server->concurrency, clock_system(), err));
+    server->start_us = event_loop_now_us(server->control.loop);
+    server->stats = stats_registry_new(server->concurrency + 1);
+    server->server_scope = stats_scope_get(server->stats, SLICE("server"), &server_stat_table);
+    server->store = config_store_new(&server->control);
+    struct file_writer_options files = {
+        .flush_interval_ms = options->file_flush_interval_ms,
+        .flush_bytes = options->file_flush_min_size_kb * 1024,
+        .threads = server->concurrency + 1,
+    };
+    server->files = file_writer_new(&files, server->stats, err);
+    if (server->files == NULL) {
+        return STATUS_IO;
+    }
+    server_registry_init(&server->registry);
+    server->decode = (struct decode_context){
+        .store = server->store,
+        .stats = server->stats,
+        .files = server->files,
+        .registry = &server->registry,
+        .edge_defaults = options->edge_defaults,
+    };
+    server->drain = (struct drain_settings){
+        .drain_time_ms = options->drain_time_s * 1000,
+        .is_immediate = options->drain_immediate,
+    };
+    server_life_init(server);
+    return STATUS_OK;
+}
+
+static enum status make_data_path(struct server *server, struct error *err) {
+    server->clusters = cluster_manager_new(&server->control, server->store, server->stats);
+    server->upstream = upstream_manager_new(&server->control, server->clusters);
+    server->listeners = listener_manager_new(&server->control, server->store, server->stats,
+                                             server->concurrency);
+    server->limits.max_connections = server->settings.max_downstream_connections;
+    server->workers = mem_calloc(server->concurrency, sizeof(*server->workers));
+    for (uint32_t i = 0; i < server->concurrency; i++) {
+        struct worker_options worker = {
+            .index = i,
+            .clock = clock_system(),
+            .store = server->store,
+            .clusters = server->clusters,
+            .files = server->files,
+            .file_flush_ms = server->options->file_flush_interval_ms,
+            .drain = &server->drain,
+            .limits = &server->limits,
+            .control = server->control.mailbox,
+            .on_drained = server_on_worker_drained,
+            .arg = server,
+        };
+        server->workers[i] = worker_new(&worker, err);
+        if (server->workers[i] == NULL) {
+            return STATUS_IO;
+        }
+    }
+    return STATUS_OK;
+}
+
+static enum status make_xds(struct server *server, struct error *err) {
+    struct xds_options options = {
+        .control = &server->control,
+        .decode = &server->decode,
+        .clusters = server->clusters,
+        .listeners = server->listeners,
+        .bootstrap = server->bootstrap,
+        .server_stats = server->server_scope,
+        .on_initialized = server_on_initialized,
+        .arg = server,
+    };
+    server->xds = xds_new(&options, err);
+    return server->xds == NULL ? err->status : STATUS_OK;
+}
+
+static enum status make_all(struct server *server, struct error *err) {
+    TRY(make_control(server, err));
+    TRY(load_bootstrap(server, err));
+    TRY(apply_log_format(server, err));
+    TRY(make_data_path(server, err));
+    return make_xds(server, err);
+}
+
+static struct server *server_make(const struct options *options, struct error *err) {
+    struct server *server = mem_calloc(1, sizeof(*server));
+    server->options = options;
+    server->concurrency = options_concurrency(options);
+    server->state = SERVER_PRE_INITIALIZING;
+    if (make_all(server, err) != STATUS_OK) {
+        server_free(server);
+        return NULL;
+    }
+    return server;
+}
+
+struct server *server_new(const struct options *options, struct error *err) {
+    return server_make(options, err);
+}
+
+/* ---- running ---- */
+
+static enum status start(struct server *server, struct error *err) {
+    server->signals = signals_new(server->control.loop, &server_signals, server, err);
+    if (server->signals == NULL) {
+        return STATUS_IO;
+    }
+    LOG(MAIN, INFO, "initializing: %u workers, %s defaults", server->concurrency,
+        server->options->edge_defaults ? "edge" : "envoy");
+    TRY(server_start_admin(server, err));
+    server_refresh_stats(server);
+    timer_arm(server->control.loop, &server->flush_timer,
+              server->settings.stats_flush_interval_ms);
+    server->state = SERVER_INITIALIZING;
+    return xds_start(server->xds, err);
+}
+
+int server_run(struct server *server) {
+    struct error err;
+    if (start(server, &err) != STATUS_OK) {
+        LOG(MAIN, CRITICAL, "%s", err.message);
+        return 1;
+    }
+    event_loop_run(server->control.loop);
+    LOG(MAIN, INFO, "exiting");
+    return server->exit_code;
+}
+
+static void free_workers(struct server *server) {
+    if (server->workers == NULL) {
+        return;
+    }
+    for (uint32_t i = 0; i < server->concurrency; i++) {
+        if (server->workers[i] != NULL) {
+            worker_stop(server->workers[i]);
+        }
+    }
+    for (uint32_t i = 0; i < server->concurrency; i++) {
+        worker_free(server->workers[i]);
+    }
+    mem_free(server->workers);
+}
+
+void server_free(struct server *server) {
+    if (server == NULL) {
+        return;
+    }
+    signals_free(server->signals);
+    admin_free(server->admin);
+    xds_free(server->xds);
+    free_workers(server);
+    upstream_manager_free(server->upstream);
+    cluster_manager_free(server->clusters);
+    config_part_unref(server->bootstrap_part);
+    config_store_free(server->store);
+    listener_manager_free(server->listeners);
+    file_writer_free(server->files);
+    server_registry_deinit(&server->registry);
+    stats_scope_unref(server->server_scope);
+    stats_registry_free(server->stats);
+    if (server->control.loop != NULL) {
+        timer_cancel(&server->flush_timer);
+        timer_cancel(&server->deadline_timer);
+        io_context_deinit(&server->control);
+    }
+    mem_free(server);
+}
+
+/* ---- validate and compat ---- */
+
+enum status server_validate(const struct options *options, struct error *err) {
+    struct server *server = server_make(options, err);
+    if (server == NULL) {
+        return err->status;
+    }
+    server_free(server);
+    return STATUS_OK;
+}

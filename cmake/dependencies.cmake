@@ -89,3 +89,5 @@ target_link_libraries(sp_proto_tables PUBLIC "${SALLYPORT_PROTO_DIR}/lib/libsp_p
 add_library(sp_proto_gen INTERFACE)
 target_include_directories(sp_proto_gen SYSTEM INTERFACE "${SALLYPORT_PROTO_DIR}/include")
 target_link_libraries(sp_proto_gen INTERFACE sp_proto_tables PkgConfig::protobuf_c)
+# Deprecated fields are decoded like all others; the marks tables know which they are.
+target_compile_definitions(sp_proto_gen INTERFACE PROTOBUF_C__NO_DEPRECATED)

@@ -35,7 +35,7 @@ enum access_log_filter_kind {
 struct access_log_filter {
     enum access_log_filter_kind kind;
     enum { COMPARE_EQ, COMPARE_GE, COMPARE_LE, COMPARE_NE } compare;
-    uint64_t value;
+    uint64_t value; /* LOG_TYPE: a bit for each number of the API's enum AccessLogType */
     struct config_fraction fraction;
     const struct access_log_filter *const *children;
     uint32_t child_count;

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Operators about addresses and upstream host names. */
+#include "src/access_log/log_operator.h"
+
+static const struct address *address_of(enum log_address_which which,
+                                        const struct log_format_input *input) {
+    const struct stream_info *info = log_info(input);
+    const struct connection_info *connection = log_connection(input);
+    switch (which) {
+    case LOG_ADDRESS_REMOTE:
+        return info->downstream_remote != NULL ? info->downstream_remote : connection->remote;
+    case LOG_ADDRESS_DIRECT_REMOTE:
+        return connection->direct_remote;
+    case LOG_ADDRESS_LOCAL:
+        return connection->local;
+    case LOG_ADDRESS_UPSTREAM_HOST:
+        return &info->upstream.host;
+    case LOG_ADDRESS_UPSTREAM_LOCAL:
+        return &info->upstream.local;
+    }
+    return NULL;
+}
+
+static void set_address(struct log_value *value, const struct address *address,
+                        enum log_address_form form) {
+    _Static_assert(sizeof(value->scratch) >= ADDRESS_TEXT_BYTES, "an address fits");
+    if (address == NULL || address->len == 0) {
+        log_value_none(value);
+        return;
+    }
+    switch (form) {
+    case LOG_ADDRESS_FULL:
+        log_value_text(value, address_to_text(address, value->scratch));
+        return;
+    case LOG_ADDRESS_IP:
+        log_value_text(value, address_ip_text(address, value->scratch));
+        return;
+    case LOG_ADDRESS_PORT:
+        if (!address_is_ip(address)) {
+            log_value_none(value);
+        } else {
+            log_value_number(value, address_port(address));
+        }
+        return;
+    }
+}
+
+// param: enum log_address_which; param2: enum log_address_form.
+void log_get_address(const struct log_op *op, const struct log_format_input *input,
+                     struct log_value *value) {
+    set_address(value, address_of((enum log_address_which)op->param, input),
+                (enum log_address_form)op->param2);
+}
+
+static struct slice without_port(struct slice name) {
+    size_t colon = slice_rfind_byte(name, ':');
+    size_t bracket = slice_rfind_byte(name, ']');
+    bool has_port = colon != SIZE_MAX && (bracket == SIZE_MAX || bracket < colon);
+    return has_port ? slice_sub(name, 0, colon) : name;
+}
+
+// A host without a name is known by its address. param: without port.
+void log_get_host_name(const struct log_op *op, const struct log_format_input *input,
+                       struct log_value *value) {
+    const struct upstream_info *upstream = &log_info(input)->upstream;
+    if (upstream->host_name.len == 0) {
+        set_address(value, &upstream->host, op->param != 0 ? LOG_ADDRESS_IP : LOG_ADDRESS_FULL);
+        return;
+    }
+    log_value_text(value, op->param != 0 ? without_port(upstream->host_name) : upstream->host_name);
+}

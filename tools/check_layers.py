@@ -56,7 +56,7 @@ def is_allowed(user, used):
     if user == "proto":
         return used == "base"
     if user == "xds":
-        return used == "proto" or LEVEL_OF.get(used, len(LEVELS)) <= XDS_SEES
+        return used in ("proto", "route") or LEVEL_OF.get(used, len(LEVELS)) <= XDS_SEES
     return used == "proto" or used in FILTERS_SEE
 
 

@@ -38,11 +38,11 @@ struct locality {
 };
 
 struct endpoint_config {
-    struct address address;  /* len 0 where `dns_name` is set */
-    struct slice dns_name;   /* socket_address.address that is no IP: DNS clusters */
+    struct address address; /* len 0 where `dns_name` is set */
+    struct slice dns_name;  /* socket_address.address that is no IP: DNS clusters */
     uint16_t dns_port;
-    struct slice hostname;   /* Endpoint.hostname, for auto_host_rewrite */
-    uint32_t weight;         /* default 1 */
+    struct slice hostname; /* Endpoint.hostname, for auto_host_rewrite */
+    uint32_t weight;       /* default 1 */
     enum health_status health;
     struct metadata metadata;
     struct config_owner owner;
@@ -59,7 +59,7 @@ struct endpoint_part {
     struct config_part part;
     const struct locality_config *localities;
     uint32_t locality_count;
-    uint32_t overprovisioning_percent; /* default 140 */
+    uint32_t overprovisioning_percent;  /* default 140 */
     uint32_t drop_overload_per_million; /* sum of policy.drop_overloads, capped */
     bool weighted_priority_health;
     uint32_t endpoint_stale_after_ms; /* 0: never */
@@ -72,31 +72,38 @@ struct circuit_breaker_thresholds {
     uint32_t max_retries;          /* 3 */
     uint32_t max_connection_pools; /* 2^32-1 */
     bool has_retry_budget;
-    uint32_t retry_budget_per_million;   /* 200,000 */
+    uint32_t retry_budget_per_million;     /* 200,000 */
     uint32_t retry_budget_min_concurrency; /* 3 */
     bool track_remaining;
 };
 
 /* Parameters of the built-in balancers; `factory` reads its own. */
-enum lb_policy { LB_ROUND_ROBIN, LB_LEAST_REQUEST, LB_RANDOM, LB_RING_HASH, LB_MAGLEV, LB_CLUSTER_PROVIDED };
+enum lb_policy {
+    LB_ROUND_ROBIN,
+    LB_LEAST_REQUEST,
+    LB_RANDOM,
+    LB_RING_HASH,
+    LB_MAGLEV,
+    LB_CLUSTER_PROVIDED
+};
 struct lb_config {
     enum lb_policy policy;
-    uint32_t choice_count;               /* least request; default 2 */
-    double active_request_bias;          /* default 1.0 */
+    uint32_t choice_count;                 /* least request; default 2 */
+    double active_request_bias;            /* default 1.0 */
     uint64_t min_ring_size, max_ring_size; /* ring hash: 1024, 8M */
-    uint32_t table_size;                 /* maglev: 65537 */
+    uint32_t table_size;                   /* maglev: 65537 */
     bool use_hostname_for_hashing;
-    uint32_t slow_start_window_ms;       /* 0: none */
-    double slow_start_aggression;        /* 1.0 */
-    uint32_t slow_start_min_percent;     /* 10 */
-    double panic_threshold_percent;      /* 50; 0 disables */
+    uint32_t slow_start_window_ms;   /* 0: none */
+    double slow_start_aggression;    /* 1.0 */
+    uint32_t slow_start_min_percent; /* 10 */
+    double panic_threshold_percent;  /* 50; 0 disables */
     bool locality_weighted;
-    bool zone_aware;                     /* default true where local_cluster_name is set */
-    double zone_routing_percent;         /* 100 */
-    uint64_t zone_min_cluster_size;      /* 6 */
+    bool zone_aware;                /* default true where local_cluster_name is set */
+    double zone_routing_percent;    /* 100 */
+    uint64_t zone_min_cluster_size; /* 6 */
     bool fail_traffic_on_panic;
     bool close_connections_on_host_set_change;
-    const void *config;                  /* of an extension policy */
+    const void *config; /* of an extension policy */
     const struct load_balancer_factory *factory;
 };
 
@@ -116,13 +123,13 @@ struct upstream_http_config {
     uint32_t h2_keepalive_interval_ms, h2_keepalive_timeout_ms; /* 0: none */
     bool h2_allow_connect;
     bool h2_stream_error_on_invalid_message;
-    uint32_t idle_timeout_ms;            /* default 1 h */
-    uint32_t max_connection_duration_ms; /* 0: none */
+    uint32_t idle_timeout_ms;             /* default 1 h */
+    uint32_t max_connection_duration_ms;  /* 0: none */
     uint32_t max_requests_per_connection; /* 0: no limit */
-    uint32_t max_response_headers_kb;    /* 0: default 60 */
-    uint32_t max_headers_count;          /* 0: default 100 */
-    uint32_t max_stream_duration_ms;     /* 0: none */
-    uint32_t underscores;                /* HTTP_UNDERSCORES_* of codec.h */
+    uint32_t max_response_headers_kb;     /* 0: default 60 */
+    uint32_t max_headers_count;           /* 0: default 100 */
+    uint32_t max_stream_duration_ms;      /* 0: none */
+    uint32_t underscores;                 /* HTTP_UNDERSCORES_* of codec.h */
     bool auto_sni, auto_san_validation;
     struct slice override_auto_sni_header; /* lower case; empty: host */
 };
@@ -130,7 +137,7 @@ struct upstream_http_config {
 /* One transport socket choice; `tls_slot` CONFIG_SLOT_NONE: raw. */
 struct transport_socket_config {
     struct slice name;
-    uint32_t tls_slot; /* CONFIG_TLS */
+    uint32_t tls_slot;            /* CONFIG_TLS */
     const struct tls_config *tls; /* NULL: raw */
     const struct metadata *match; /* transport_socket_matches: equals the endpoint's
                                      envoy.transport_socket_match metadata; NULL: default */
@@ -153,14 +160,14 @@ struct outlier_config {
 struct cluster_part {
     struct config_part part;
     enum cluster_type type;
-    struct slice stat_name;    /* alt_stat_name or name */
-    struct slice eds_name;     /* service_name or name */
+    struct slice stat_name; /* alt_stat_name or name */
+    struct slice eds_name;  /* service_name or name */
     /* Inline load_assignment, in this part's own arena (its `part` member is not used); NULL: none. */
     const struct endpoint_part *load_assignment;
     /* CONFIG_ENDPOINT, where the cluster manager publishes the cluster's struct host_set (src/upstream);
      * set by it, whatever the cluster's type. */
     uint32_t endpoint_slot;
-    uint32_t connect_timeout_ms; /* default 5,000 */
+    uint32_t connect_timeout_ms;                /* default 5,000 */
     uint32_t per_connection_buffer_limit_bytes; /* 1 MiB; edge 32 KiB */
     struct lb_config lb;
     struct circuit_breaker_thresholds breakers[2]; /* DEFAULT, HIGH */
@@ -169,7 +176,7 @@ struct cluster_part {
     uint32_t socket_count;
     /* DNS clusters */
     enum dns_family dns_family;
-    uint32_t dns_refresh_ms;      /* 5,000 */
+    uint32_t dns_refresh_ms;                          /* 5,000 */
     uint32_t dns_failure_base_ms, dns_failure_max_ms; /* = refresh */
     uint32_t dns_jitter_ms;
     bool respect_dns_ttl;
@@ -181,7 +188,7 @@ struct cluster_part {
     bool close_connections_on_health_failure;
     bool ignore_health_on_host_removal;
     bool connection_pool_per_downstream_connection;
-    bool wait_for_warm_on_init;   /* default true */
+    bool wait_for_warm_on_init;           /* default true */
     const struct outlier_config *outlier; /* NULL: none */
     const void *health_checks;            /* src/upstream/health_check's model; NULL: none */
     double preconnect_ratio;              /* per upstream; 1.0 */

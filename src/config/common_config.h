@@ -80,12 +80,12 @@ enum retry_on {
 };
 
 struct retry_policy {
-    uint32_t retry_on;    /* enum retry_on bits */
-    uint32_t num_retries; /* default 1 */
-    uint32_t per_try_timeout_ms;      /* CONFIG_TIMEOUT_UNSET: none */
-    uint32_t per_try_idle_timeout_ms; /* likewise */
-    uint32_t base_interval_ms;        /* default 25 */
-    uint32_t max_interval_ms;         /* default 10 x base */
+    uint32_t retry_on;                    /* enum retry_on bits */
+    uint32_t num_retries;                 /* default 1 */
+    uint32_t per_try_timeout_ms;          /* CONFIG_TIMEOUT_UNSET: none */
+    uint32_t per_try_idle_timeout_ms;     /* likewise */
+    uint32_t base_interval_ms;            /* default 25 */
+    uint32_t max_interval_ms;             /* default 10 x base */
     uint32_t host_selection_max_attempts; /* default 1 */
     bool avoid_previous_hosts;            /* retry_host_predicate previous_hosts */
     const uint32_t *retriable_status_codes;

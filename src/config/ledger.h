@@ -13,8 +13,8 @@
 enum ledger_verdict {
     LEDGER_HONOURED,
     LEDGER_HARMLESS, /* telemetry, cosmetics, hints; `note` says why */
-    LEDGER_IGNORED,  /* accepted, changes behaviour, named in findings; `note` says what is missing */
-    LEDGER_REFUSED,  /* security-relevant and not honoured: the resource is refused; `note` says why */
+    LEDGER_IGNORED, /* accepted, changes behaviour, named in findings; `note` says what is missing */
+    LEDGER_REFUSED, /* security-relevant and not honoured: the resource is refused; `note` says why */
 };
 
 struct ledger_field {
@@ -30,7 +30,9 @@ struct ledger_message {
     uint32_t field_count;
 };
 
-#define LEDGER_OK(field) {field, LEDGER_HONOURED, 0}
-#define LEDGER_MESSAGE(name, table) {name, table, sizeof(table) / sizeof((table)[0])}
+#define LEDGER_OK(field)                                                                           \
+    { field, LEDGER_HONOURED, 0 }
+#define LEDGER_MESSAGE(name, table)                                                                \
+    { name, table, sizeof(table) / sizeof((table)[0]) }
 
 #endif

@@ -28,11 +28,25 @@ struct network_filter_config {
     const void *config;
     struct config_owner owner;
 };
+/* ListenerFilterChainMatchPredicate: a tree over the destination port. */
+struct listener_filter_predicate {
+    enum {
+        LISTENER_FILTER_ANY,
+        LISTENER_FILTER_OR,
+        LISTENER_FILTER_AND,
+        LISTENER_FILTER_NOT, /* of the one child */
+        LISTENER_FILTER_PORTS,
+    } kind;
+    bool any; /* ANY */
+    const struct listener_filter_predicate *const *children;
+    uint32_t child_count;
+    int32_t port_start, port_end; /* PORTS: start <= port < end */
+};
 struct listener_filter_config {
     struct slice name;
     const struct listener_filter_factory *factory;
     const void *config;
-    const void *disabled_predicate; /* filter_disabled; NULL: none */
+    const struct listener_filter_predicate *disabled_predicate; /* filter_disabled; NULL: none */
     struct config_owner owner;
 };
 struct http_filter_config {
@@ -49,7 +63,8 @@ struct filter_chain_match {
     uint32_t destination_port; /* 0: any */
     const struct cidr *destination_ranges;
     uint32_t destination_range_count;
-    const struct slice *server_names; /* lower case; "*.x" stored as ".x" with a flag by the index */
+    const struct slice
+        *server_names; /* lower case; "*.x" stored as ".x" with a flag by the index */
     uint32_t server_name_count;
     struct slice transport_protocol; /* "", "raw_buffer", "tls" */
     const struct slice *application_protocols;
@@ -68,21 +83,22 @@ struct filter_chain_config {
     struct filter_chain_match match;
     const struct network_filter_config *filters;
     uint32_t filter_count;
-    const struct tls_config *tls;           /* NULL: raw */
-    uint32_t tls_slot;                      /* CONFIG_TLS; CONFIG_SLOT_NONE: raw */
-    uint32_t transport_connect_timeout_ms;  /* TLS handshake; 0: none; edge default 10 s */
+    const struct tls_config *tls;          /* NULL: raw */
+    uint32_t tls_slot;                     /* CONFIG_TLS; CONFIG_SLOT_NONE: raw */
+    uint32_t transport_connect_timeout_ms; /* TLS handshake; 0: none; edge default 10 s */
     struct config_owner owner;
-    uint64_t hash; /* canonical hash of the chain's proto: an equal chain survives a listener update */
+    uint64_t
+        hash; /* canonical hash of the chain's proto: an equal chain survives a listener update */
 };
 
 /* CONFIG_LISTENER; pinned by its connections. */
 struct listener_part {
     struct config_part part;
-    struct slice stat_prefix; /* "0.0.0.0_8080" or stat_prefix */
+    struct slice stat_prefix;        /* "0.0.0.0_8080" or stat_prefix */
     const struct address *addresses; /* [0] and additional_addresses */
     uint32_t address_count;
-    bool bind_to_port;     /* default true */
-    bool reuse_port;       /* default true */
+    bool bind_to_port; /* default true */
+    bool reuse_port;   /* default true */
     struct socket_listen_options socket;
     const struct listener_filter_config *listener_filters;
     uint32_t listener_filter_count;
@@ -91,7 +107,8 @@ struct listener_part {
     const struct filter_chain_config *const *chains;
     uint32_t chain_count;
     const struct filter_chain_config *default_chain; /* NULL: none */
-    const void *chain_index; /* built by src/listener at decode time */
+    const void *chain_index;                         /* built by src/listener at decode time */
+    uint64_t shell_hash; /* of all but the chains: equal means an update in place will do */
     bool use_original_dst;
     uint32_t per_connection_buffer_limit_bytes; /* 1 MiB; edge 32 KiB */
     uint32_t max_connections_per_event;         /* 0: until dry */
@@ -115,7 +132,11 @@ enum forward_client_cert {
     FORWARD_CLIENT_CERT_SANITIZE_SET,
     FORWARD_CLIENT_CERT_ALWAYS_FORWARD_ONLY,
 };
-enum server_header_transformation { SERVER_OVERWRITE, SERVER_APPEND_IF_ABSENT, SERVER_PASS_THROUGH };
+enum server_header_transformation {
+    SERVER_OVERWRITE,
+    SERVER_APPEND_IF_ABSENT,
+    SERVER_PASS_THROUGH
+};
 enum hcm_codec { HCM_CODEC_AUTO, HCM_CODEC_HTTP1, HCM_CODEC_HTTP2 };
 
 /* local_reply_config; opaque to all but src/stream. */
@@ -134,20 +155,20 @@ struct http_connection_manager_config {
     bool flush_access_log_on_new_request;
     bool flush_access_log_on_tunnel;
     /* limits and codec */
-    uint32_t max_request_headers_kb; /* 60 */
-    uint32_t max_headers_count;      /* 100 */
+    uint32_t max_request_headers_kb;      /* 60 */
+    uint32_t max_headers_count;           /* 100 */
     uint32_t max_requests_per_connection; /* 0: none */
-    uint32_t underscores;            /* HTTP_UNDERSCORES_* */
+    uint32_t underscores;                 /* HTTP_UNDERSCORES_* */
     struct http1_options http1;
     struct http2_options http2;
     uint32_t h2_keepalive_interval_ms, h2_keepalive_timeout_ms;
     bool stream_error_on_invalid_http_message;
     bool accept_http_10;
     /* times, ms; 0: disabled */
-    uint32_t idle_timeout_ms;            /* connection; 1 h; edge 60 s */
+    uint32_t idle_timeout_ms; /* connection; 1 h; edge 60 s */
     uint32_t max_connection_duration_ms;
     uint32_t max_stream_duration_ms;
-    uint32_t stream_idle_timeout_ms;     /* 5 min */
+    uint32_t stream_idle_timeout_ms; /* 5 min */
     uint32_t stream_flush_timeout_ms;
     uint32_t request_timeout_ms;
     uint32_t request_headers_timeout_ms; /* edge 10 s */
@@ -165,7 +186,7 @@ struct http_connection_manager_config {
     uint32_t internal_cidr_count;
     bool unix_is_internal;
     struct slice via;
-    bool generate_request_id;   /* default true */
+    bool generate_request_id; /* default true */
     bool preserve_external_request_id;
     bool always_set_request_id_in_response;
     enum forward_client_cert forward_client_cert;

@@ -105,14 +105,14 @@ struct internal_redirect_policy {
 
 struct route_action {
     /* where to */
-    uint32_t cluster_slot;       /* CONFIG_SLOT_NONE: cluster_header or weighted */
+    uint32_t cluster_slot; /* CONFIG_SLOT_NONE: cluster_header or weighted */
     struct slice cluster_name;
     struct slice cluster_header; /* lower case; empty: none */
     const struct weighted_cluster *weighted;
     uint32_t weighted_count;
     uint32_t total_weight;
     struct slice random_value_header; /* of weighted_clusters.header_name */
-    uint32_t cluster_not_found_code; /* 503, 404 or 500 */
+    uint32_t cluster_not_found_code;  /* 503, 404 or 500 */
     const struct metadata *metadata_match;
     bool priority_high;
     /* rewriting */
@@ -132,12 +132,12 @@ struct route_action {
     uint32_t idle_timeout_ms; /* CONFIG_TIMEOUT_UNSET: the connection manager's */
     uint32_t flush_timeout_ms;
     bool has_max_stream_duration;
-    uint32_t max_stream_duration_ms;      /* 0: none */
+    uint32_t max_stream_duration_ms; /* 0: none */
     bool has_grpc_timeout_header_max;
-    uint32_t grpc_timeout_header_max_ms;  /* 0: as the header says */
+    uint32_t grpc_timeout_header_max_ms; /* 0: as the header says */
     uint32_t grpc_timeout_header_offset_ms;
     /* behaviour */
-    const struct retry_policy *retry; /* NULL: none */
+    const struct retry_policy *retry;   /* NULL: none */
     uint32_t request_body_buffer_limit; /* for retries; UINT32_MAX: the connection's limit */
     const struct hash_policy *hash_policies;
     uint32_t hash_policy_count;
@@ -154,10 +154,10 @@ struct route_action {
 struct redirect_action {
     uint32_t response_code; /* 301 … */
     bool https_redirect;
-    struct slice scheme;     /* empty: keep */
-    struct slice host;       /* empty: keep */
-    uint32_t port;           /* 0: keep */
-    struct slice path;       /* may hold a query; empty: keep */
+    struct slice scheme; /* empty: keep */
+    struct slice host;   /* empty: keep */
+    uint32_t port;       /* 0: keep */
+    struct slice path;   /* may hold a query; empty: keep */
     struct slice prefix_rewrite;
     bool has_prefix_rewrite;
     const struct regex *regex_rewrite;
@@ -231,7 +231,7 @@ struct route_part {
     bool most_specific_header_mutations_wins;
     bool ignore_port_in_host_matching;
     bool ignore_path_parameters_in_path_matching;
-    struct slice vhost_header; /* lower case; empty: host */
+    struct slice vhost_header;               /* lower case; empty: host */
     uint32_t max_direct_response_body_bytes; /* 4096 */
     struct metadata metadata;
 };

@@ -31,8 +31,8 @@ struct tls_config {
     struct tls_context_options options; /* certificates and validation filled in when resolved */
     const uint32_t *certificate_slots;  /* CONFIG_SECRET slots (SDS), in addition to inline ones */
     uint32_t certificate_slot_count;
-    uint32_t validation_slot;           /* CONFIG_SLOT_NONE: inline or none */
-    bool combined_validation;           /* default_validation_context merged under the slot's */
+    uint32_t validation_slot; /* CONFIG_SLOT_NONE: inline or none */
+    bool combined_validation; /* default_validation_context merged under the slot's */
     uint32_t ticket_keys_slot;
 };
 

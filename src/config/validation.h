@@ -17,15 +17,15 @@
 enum { VALIDATION_MAX_DEPTH = 128, VALIDATION_MAX_ERRORS = 20 };
 
 enum finding_kind {
-    FINDING_ERROR,     /* the resource is refused */
-    FINDING_UNKNOWN,   /* field number or name the API does not know */
-    FINDING_IGNORED,   /* behaviour-changing field that is not honoured */
+    FINDING_ERROR,   /* the resource is refused */
+    FINDING_UNKNOWN, /* field number or name the API does not know */
+    FINDING_IGNORED, /* behaviour-changing field that is not honoured */
     FINDING_DEPRECATED,
 };
 
 struct finding {
     enum finding_kind kind;
-    struct slice path;    /* "filter_chains[0].filters[1].typed_config.route_config" */
+    struct slice path; /* "filter_chains[0].filters[1].typed_config.route_config" */
     struct slice message;
 };
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "src/matcher/regex.h"
 
+#include <stdatomic.h>
+
 #include "src/base/check.h"
 #include "src/matcher/re2_shim.h"
 
@@ -8,6 +10,7 @@ enum { REGEX_MAX_PROGRAM_SIZE = 10000, REASON_BYTES = 256 };
 
 struct regex {
     struct re2_pattern *pattern;
+    atomic_uint references;
 };
 
 static const char *text_of(struct slice s) {
@@ -31,12 +34,21 @@ enum status regex_new(struct slice pattern, struct regex **regex, struct error *
     }
     struct regex *made = mem_calloc(1, sizeof(*made));
     made->pattern = compiled;
+    atomic_init(&made->references, 1);
     *regex = made;
     return STATUS_OK;
 }
 
+struct regex *regex_ref(const struct regex *regex) {
+    // Only the count changes; what is matched with stays as it is.
+    struct regex *shared = (struct regex *)(uintptr_t)regex;
+    (void)atomic_fetch_add_explicit(&shared->references, 1, memory_order_relaxed);
+    return shared;
+}
+
 void regex_free(struct regex *regex) {
-    if (regex != NULL) {
+    if (regex != NULL &&
+        atomic_fetch_sub_explicit(&regex->references, 1, memory_order_acq_rel) == 1) {
         re2_pattern_free(regex->pattern);
         mem_free(regex);
     }

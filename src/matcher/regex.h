@@ -16,7 +16,9 @@ struct regex;
 /* STATUS_INVALID with RE2's reason; program size over the cap (Envoy warns at 100) is an error at
  * 10,000 instructions. */
 enum status regex_new(struct slice pattern, struct regex **regex, struct error *err) MUST_USE;
-void regex_free(struct regex *regex);
+/* One more owner, from any thread; each lets go with regex_free. */
+struct regex *regex_ref(const struct regex *regex);
+void regex_free(struct regex *regex); /* NULL allowed */
 bool regex_full_match(const struct regex *regex, struct slice text);
 /* Anywhere in `text`. */
 bool regex_partial_match(const struct regex *regex, struct slice text);

@@ -389,6 +389,9 @@ static void destroy(struct tls_context *context) {
     if (context->keylog_fd >= 0) {
         close(context->keylog_fd);
     }
+    if (context->on_free != NULL) {
+        context->on_free(context->on_free_arg);
+    }
     mem_free(context);
 }
 
@@ -403,6 +406,8 @@ struct tls_context *tls_context_new(const struct tls_context_options *options, s
         destroy(context);
         return NULL;
     }
+    context->on_free = options->on_free;
+    context->on_free_arg = options->on_free_arg;
     return context;
 }
 
@@ -422,6 +427,7 @@ struct visit {
     tls_certificate_visit_fn *fn;
     void *arg;
     const char *name;
+    bool is_trusted;
 };
 
 static void visit_certificate(void *arg, X509 *certificate) {
@@ -439,15 +445,17 @@ static void visit_certificate(void *arg, X509 *certificate) {
     facts.valid_from_s = tls_time_seconds(X509_get0_notBefore(certificate));
     facts.valid_until_s = tls_time_seconds(X509_get0_notAfter(certificate));
     facts.is_ca = X509_check_ca(certificate) != 0;
+    facts.is_trusted = visit->is_trusted;
     visit->fn(visit->arg, &facts);
     arena_deinit(&arena);
 }
 
 void tls_context_visit_certificates(const struct tls_context *context, tls_certificate_visit_fn *fn,
                                     void *arg) {
-    struct visit visit = {.fn = fn, .arg = arg, .name = ""};
+    struct visit visit = {.fn = fn, .arg = arg, .name = "", .is_trusted = true};
 
     tls_verifier_visit_cas(context->verifier, visit_certificate, &visit);
+    visit.is_trusted = false;
     for (uint32_t i = 0; i < context->credential_count; i++) {
         X509 *leaf = X509_parse_from_buffer(context->credentials[i].leaf);
         visit.name = context->credentials[i].name;

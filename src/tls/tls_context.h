@@ -93,6 +93,10 @@ struct tls_context_options {
     bool enforce_rsa_key_usage;
     bool prefer_client_ciphers;
     const char *keylog_path; /* NULL: none */
+    /* Called when the context that was made is freed, on the thread that let go last: for what the
+     * matchers of `validation` lie in. Not called where tls_context_new fails. NULL: none. */
+    void (*on_free)(void *arg);
+    void *on_free_arg;
 };
 
 /* Errors name what is wrong with which certificate or key ("key values mismatch"); never key bytes. */
@@ -108,6 +112,7 @@ struct tls_certificate_facts {
     struct slice dns_sans, uri_sans, ip_sans; /* comma separated */
     int64_t valid_from_s, valid_until_s;      /* Unix time */
     bool is_ca;
+    bool is_trusted; /* a CA of the validation context, not a certificate of ours */
 };
 /* Calls `fn` for each own certificate and each trusted CA. */
 typedef void tls_certificate_visit_fn(void *arg, const struct tls_certificate_facts *facts);

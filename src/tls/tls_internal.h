@@ -49,6 +49,8 @@ struct tls_context {
     bool is_server;
     bool allow_renegotiation;
     bool enforce_rsa_key_usage;
+    void (*on_free)(void *arg); /* NULL: none */
+    void *on_free_arg;
 };
 
 /* Of one connection; SSL_get_app_data. Callbacks of the library fill it. */

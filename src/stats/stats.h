@@ -80,6 +80,8 @@ extern const double stats_quantiles[STATS_QUANTILES];
 enum { STATS_BUCKETS = 19 };
 extern const double stats_bucket_bounds[STATS_BUCKETS];
 
+struct histogram_sum; /* src/stats/histogram.h */
+
 struct stats_histogram_view {
     uint64_t count;
     double sum;
@@ -98,6 +100,7 @@ struct stats_visit {
     uint64_t value; /* counters and gauges */
     bool used;
     const struct stats_histogram_view *histogram; /* histograms only */
+    const struct histogram_sum *bins;             /* likewise: the counts behind the view */
 };
 typedef void stats_visit_fn(void *arg, const struct stats_visit *visit);
 void stats_visit_all(const struct stats_registry *registry, stats_visit_fn *fn, void *arg);

@@ -169,6 +169,7 @@ static void visit_stat(struct visitor *visitor, const struct stat_ref *ref, stru
         visit.used = merge_histogram(ref, visitor->sum);
         histogram_sum_view(visitor->sum, &view);
         visit.histogram = &view;
+        visit.bins = visitor->sum;
     } else {
         struct merged_value merged = merge_value(ref);
         visit.value = merged.value;

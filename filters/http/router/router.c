@@ -168,13 +168,19 @@ static void on_below_write_watermark(struct http_filter *f) {
 static void on_destroy(struct http_filter *f) {
     struct router *router = from_filter(f);
     router->is_done = true;
-    if (router->action != NULL) {
-        router_timeouts_cancel(router);
-        router_retry_release(router);
-        router_end_attempt(router, HTTP_RESET_LOCAL);
-        buffer_clear(&router->replay);
-    }
+    router->is_destroyed = true;
     router->magic = 0;
+    if (router->action == NULL) {
+        return;
+    }
+    router_timeouts_cancel(router);
+    router_retry_release(router);
+    buffer_clear(&router->replay);
+    if (router->attempt != NULL && router->request_ended && router->response_ended) {
+        router_await_close(router);
+        return;
+    }
+    router_end_attempt(router, HTTP_RESET_LOCAL);
 }
 
 const struct http_filter_ops router_ops = {

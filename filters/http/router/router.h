@@ -10,6 +10,7 @@
 #define FILTERS_HTTP_ROUTER_ROUTER_H
 
 #include "src/config/route_config.h"
+#include "src/event/event_loop.h"
 #include "src/event/timer.h"
 #include "src/filter_chain/http_filter.h"
 #include "src/route/retry_state.h"
@@ -57,6 +58,7 @@ struct router {
     bool request_ended;
     bool is_upgrade;
     bool is_done; /* the response is complete, or the stream is over */
+    bool is_destroyed;
     /* the attempt in progress; NULL between attempts */
     struct upstream_request *attempt;
     uint32_t attempt_count;
@@ -64,6 +66,7 @@ struct router {
     bool attempt_ended;    /* the codec has let go of it */
     bool response_started; /* headers went to the client: no retry any more */
     bool response_ended;
+    struct event_deferred farewell; /* ends an attempt that its codec did not close by itself */
     uint64_t attempt_start_us, dispatch_us;
     struct host *tried_hosts[8]; /* for previous_hosts; addresses only, never dereferenced */
     uint32_t tried_count;
@@ -89,6 +92,9 @@ extern const struct http_filter_ops router_ops;
 /* router_attempt.c */
 void router_start_attempt(struct router *router);
 void router_end_attempt(struct router *router, enum http_reset_reason reason);
+/* The stream is over while the attempt's codec is still passing on the response's end: the connection
+ * stays usable only when the codec may finish. Falls back on a reset at the end of the turn. */
+void router_await_close(struct router *router);
 /* Sends what came from the client to the attempt in progress. */
 void router_attempt_data(struct router *router, struct buffer *data, bool end_stream);
 void router_attempt_trailers(struct router *router);

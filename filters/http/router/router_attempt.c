@@ -90,9 +90,10 @@ static void on_reset(void *arg, enum http_reset_reason reason, const char *detai
     struct router *router = arg;
     (void)detail;
     router->attempt_ended = true;
-    if (router_retry_reset(router, reason)) {
+    if (!router->is_destroyed && router_retry_reset(router, reason)) {
         return;
     }
+    event_loop_defer_cancel(&router->farewell);
     router_end_attempt(router, reason);
     if (!router->response_ended) {
         router_reply_reset(router, reason);
@@ -103,7 +104,18 @@ static void on_reset(void *arg, enum http_reset_reason reason, const char *detai
 static void on_stream_closed(void *arg) {
     struct router *router = arg;
     router->attempt_ended = true;
+    event_loop_defer_cancel(&router->farewell);
     router_end_attempt(router, HTTP_RESET_LOCAL);
+}
+
+static void on_farewell(void *arg) {
+    struct router *router = arg;
+    router_end_attempt(router, HTTP_RESET_LOCAL);
+}
+
+/* Runs before the stream's memory goes: that is deferred too, and later. */
+void router_await_close(struct router *router) {
+    event_loop_defer(router->io->loop, &router->farewell);
 }
 
 static void on_above_high_watermark(void *arg) {
@@ -215,6 +227,7 @@ static void note_host(struct router *router) {
 }
 
 void router_start_attempt(struct router *router) {
+    event_deferred_init(&router->farewell, on_farewell, router);
     struct stream_info *info = http_filter_info(&router->base);
     struct upstream_request_options options = {
         .io = router->io,

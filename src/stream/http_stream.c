@@ -397,6 +397,9 @@ static void on_reset(void *arg, enum http_reset_reason reason, const char *detai
 static void on_stream_closed(void *arg) {
     struct http_stream *stream = arg;
     CHECK_MAGIC(stream, HTTP_STREAM_MAGIC);
+    if (stream->request != STREAM_HALF_ENDED) { /* an HTTP/1.1 codec gives the rest up by itself */
+        http_connection_count(stream->conn, HCM_DOWNSTREAM_RQ_RESPONSE_BEFORE_RQ_COMPLETE);
+    }
     http_stream_finish(stream);
 }
 

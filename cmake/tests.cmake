@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # Tests that are not beside the code: in-process integration tests, fuzz targets, black-box tests.
 
-sp_add_library(sp_test_support DIRS tests/support LINK sp_server)
+sp_add_library(sp_test_support DIRS tests/support
+               LINK sp_filters ${level_stream} sp_tls_testing PkgConfig::check)
 
 file(GLOB integration_tests CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/tests/integration/*_test.c")
 # This one is about two libraries, not about the proxy: it links nothing else.
@@ -9,7 +10,7 @@ set(coexist_test "${CMAKE_SOURCE_DIR}/tests/integration/tls_coexist_test.c")
 list(REMOVE_ITEM integration_tests "${coexist_test}")
 sp_add_test_executable("${coexist_test}" integration 120 sp_boringssl sp_grpc)
 foreach(test IN LISTS integration_tests)
-  sp_add_test_executable("${test}" integration 120 sp_test_support sp_server sp_grpc sp_boringssl)
+  sp_add_test_executable("${test}" integration 120 sp_test_support)
 endforeach()
 
 # With libFuzzer each target is a fuzzer; elsewhere it replays its corpus as a test.

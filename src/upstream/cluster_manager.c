@@ -62,8 +62,11 @@ static bool is_resolved(const struct cluster_generation *generation) {
         return cluster_dns_is_ready(generation->dns);
     }
     const struct assignment_input *input = generation->input;
-    bool needs_input = generation->part->type == CLUSTER_EDS;
-    return !needs_input || input == NULL || input->part != NULL || input->is_timed_out;
+    if (input == NULL || input->is_timed_out) {
+        return true;
+    }
+    // A DNS cluster whose assignment is there has its resolver by now.
+    return input->part != NULL;
 }
 
 static void collect(const struct cluster_generation *generation, struct member_inputs *inputs) {
@@ -307,7 +310,7 @@ static void start_discovery(struct cluster_generation *generation) {
     const struct cluster_part *part = generation->part;
     struct cluster_manager *manager = generation->cluster->manager;
     if (part->load_assignment == NULL && part->type != CLUSTER_ORIGINAL_DST) {
-        generation->input = input_get(manager, part->eds_name);
+        generation->input = input_get(manager, generation->input_name);
         list_push_back(&generation->input->watchers, &generation->watcher);
     }
     bool is_dns = part->type == CLUSTER_STRICT_DNS || part->type == CLUSTER_LOGICAL_DNS;
@@ -349,6 +352,17 @@ static struct cluster_state *state_for(struct cluster_manager *manager, struct c
     return cluster_state_new(manager, part);
 }
 
+/* A slot of the cluster's own: two clusters may share an assignment, never their hosts. */
+static uint32_t hosts_slot(struct cluster_manager *manager, const struct cluster_part *part) {
+    struct arena arena;
+    arena_init_heap(&arena, 0);
+    uint32_t slot =
+        config_store_slot(manager->store, CONFIG_ENDPOINT,
+                          arena_printf(&arena, "hosts/%.*s", SLICE_ARG(part->part.name)));
+    arena_deinit(&arena);
+    return slot;
+}
+
 static void drop_warming(struct managed_cluster *cluster) {
     if (cluster->warming == NULL) {
         return;
@@ -377,7 +391,12 @@ void cluster_manager_add(struct cluster_manager *manager, struct cluster_part *p
     generation->arg = arg;
     part->state = cluster_state_ref(generation->state);
     config_part_on_free(&part->part, release_state, part->state);
-    part->endpoint_slot = config_store_slot(manager->store, CONFIG_ENDPOINT, part->part.name);
+    // The slot that the decoder names says whose assignment it is; ours takes its place.
+    generation->input_name =
+        part->endpoint_slot == CONFIG_SLOT_NONE
+            ? part->eds_name
+            : config_store_slot_name(manager->store, CONFIG_ENDPOINT, part->endpoint_slot);
+    part->endpoint_slot = hosts_slot(manager, part);
     cluster->warming = generation;
     manager->warming_count++;
     stats_inc(manager->scope, manager->control->index,

@@ -3,7 +3,8 @@
  * The control thread's view of all clusters: makes and keeps cluster_state (stats scope, breakers,
  * hosts) across updates, resolves DNS clusters, follows EDS parts, applies health, rebuilds host sets
  * and says when a cluster is warm. It alone puts CLUSTER parts into the config_store, and into ENDPOINT
- * slots (one per cluster, under the cluster's name) its struct host_set; an assignment is its input.
+ * slots of its own ("hosts/<cluster>") their struct host_set; an assignment is its input and is never put
+ * into the store.
  */
 #ifndef SRC_UPSTREAM_CLUSTER_MANAGER_H
 #define SRC_UPSTREAM_CLUSTER_MANAGER_H
@@ -29,8 +30,9 @@ typedef void cluster_warm_fn(void *arg, struct slice name);
 void cluster_manager_add(struct cluster_manager *manager, struct cluster_part *part,
                          cluster_warm_fn *on_warm, void *arg);
 void cluster_manager_remove(struct cluster_manager *manager, struct slice name);
-/* An endpoint part for an EDS name (reference taken over); NULL: initial fetch timed out. Also the
- * assignment of a cluster of another type that has no `load_assignment`, by its eds_name. */
+/* An endpoint part (reference taken over); NULL: initial fetch timed out. A cluster of any type without
+ * `load_assignment` waits for the one under the name of the ENDPOINT slot that its part was decoded with
+ * (an EDS name, "inline/<cluster>"), or, without such a slot, under its eds_name. */
 void cluster_manager_set_endpoints(struct cluster_manager *manager, struct slice eds_name,
                                    struct endpoint_part *part);
 /* Number of clusters that are not warm yet. */

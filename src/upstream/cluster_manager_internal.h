@@ -61,6 +61,7 @@ struct cluster_generation {
     struct cluster_part *part;   /* one reference */
     struct cluster_state *state; /* one reference */
     struct cluster_dns *dns;
+    struct slice input_name; /* of the assignment */
     struct assignment_input *input;
     struct list_node watcher;
     cluster_warm_fn *on_warm;

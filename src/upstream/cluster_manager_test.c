@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "src/upstream/cluster_manager.h"
 
-#include "src/upstream/health_check/health_check_config.h"
+#include "src/config/health_check_config.h"
+
 #include "src/upstream/upstream_test_fixture.h"
 
 static struct fixture f;
@@ -28,8 +29,10 @@ static const struct cluster_part *current(const char *name) {
 }
 
 static const struct host_set *hosts_of(const char *name) {
-    uint32_t slot = config_store_slot(f.store, CONFIG_ENDPOINT, slice_from_string(name));
-    const struct config_part *part = config_store_get(f.store, CONFIG_ENDPOINT, slot);
+    const struct cluster_part *cluster = current(name);
+    ck_assert_ptr_nonnull(cluster);
+    const struct config_part *part =
+        config_store_get(f.store, CONFIG_ENDPOINT, cluster->endpoint_slot);
     return (const struct host_set *)(const void *)part;
 }
 
@@ -178,6 +181,20 @@ START_TEST(dns_cluster_is_warm_with_its_first_answer) {
 }
 END_TEST
 
+START_TEST(assignment_is_found_by_the_decoded_slot) {
+    const char *const texts[] = {"10.0.0.1:80"};
+    struct cluster_part *part = make_cluster("web", NULL, 0);
+    part->load_assignment = NULL;
+    part->endpoint_slot = config_store_slot(f.store, CONFIG_ENDPOINT, SLICE("inline/web"));
+    cluster_manager_add(f.clusters, part, on_warm, NULL);
+    ck_assert_int_eq(warm_count, 0);
+    cluster_manager_set_endpoints(f.clusters, SLICE("inline/web"),
+                                  assignment_of("inline/web", texts, 1));
+    ck_assert_int_eq(warm_count, 1);
+    ck_assert_uint_eq(hosts_of("web")->host_count, 1);
+}
+END_TEST
+
 START_TEST(host_flags_rebuild_the_lists_once_a_turn) {
     struct address addresses[] = {address_of("10.0.0.1:80"), address_of("10.0.0.2:80")};
     cluster_manager_add(f.clusters, make_cluster("web", addresses, 2), NULL, NULL);
@@ -245,10 +262,9 @@ static struct cluster_part *checked_cluster(const struct server *server) {
                                            .no_traffic_interval_ms = 5000,
                                            .unhealthy_threshold = 2,
                                            .healthy_threshold = 2,
-                                           .path = SLICE("/healthz")};
-    struct health_check_configs *configs =
-        ARENA_NEW(&part->part.arena, struct health_check_configs);
-    *configs = (struct health_check_configs){config, 1};
+                                           .http.path = SLICE("/healthz")};
+    struct health_check_list *configs = ARENA_NEW(&part->part.arena, struct health_check_list);
+    *configs = (struct health_check_list){config, 1};
     part->health_checks = configs;
     part->wait_for_warm_on_init = true;
     return part;
@@ -323,6 +339,7 @@ int main(void) {
     tcase_add_test(tests, warm_predecessor_serves_until_the_successor_is_warm);
     tcase_add_test(tests, removed_cluster_can_come_back);
     tcase_add_test(tests, dns_cluster_is_warm_with_its_first_answer);
+    tcase_add_test(tests, assignment_is_found_by_the_decoded_slot);
     tcase_add_test(tests, host_flags_rebuild_the_lists_once_a_turn);
     tcase_add_test(tests, consecutive_errors_eject_a_host_for_a_while);
     tcase_add_test(tests, health_check_makes_a_cluster_warm_and_follows_the_host);

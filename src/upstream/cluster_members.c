@@ -63,7 +63,8 @@ static bool socket_matches(const struct metadata *match, const struct metadata *
     return true;
 }
 
-static uint32_t socket_for(const struct cluster_part *cluster, const struct metadata *metadata) {
+uint32_t cluster_socket_matching(const struct cluster_part *cluster,
+                                 const struct metadata *metadata) {
     for (uint32_t i = 1; i < cluster->socket_count; i++) {
         const struct metadata *match = cluster->sockets[i].match;
         if (match != NULL && socket_matches(match, metadata)) {
@@ -119,7 +120,7 @@ static struct host *admit(const struct member_update *update, const struct membe
     uint32_t weight = input->endpoint->weight == 0 ? 1 : input->endpoint->weight;
     is_modified = atomic_exchange_explicit(&host->weight, weight, memory_order_relaxed) != weight ||
                   is_modified;
-    uint32_t socket = socket_for(update->cluster, &host->metadata);
+    uint32_t socket = cluster_socket_matching(update->cluster, &host->metadata);
     if (is_new) {
         host->socket_index = socket;
     }

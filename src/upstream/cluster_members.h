@@ -34,6 +34,10 @@ struct cluster_members {
     bool weighted_priority_health;
 };
 
+/* The transport socket whose match these criteria satisfy; 0, the default, where none. */
+uint32_t cluster_socket_matching(const struct cluster_part *cluster,
+                                 const struct metadata *criteria);
+
 /* How hosts come and go, for health checks and outlier detection. */
 typedef void member_event_fn(void *arg, struct host *host, bool is_added);
 struct member_update {

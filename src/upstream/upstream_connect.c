@@ -24,11 +24,9 @@ static void copy_socket_options(struct connect_settings *settings,
 }
 
 static void copy_tls(struct connect_settings *settings, const struct cluster_part *part,
-                     const struct host *host, struct slice sni_override) {
+                     const struct host *host, uint32_t index, struct slice sni_override) {
     const struct transport_socket_config *socket =
-        part->socket_count == 0
-            ? NULL
-            : &part->sockets[host->socket_index < part->socket_count ? host->socket_index : 0];
+        part->socket_count == 0 ? NULL : &part->sockets[index < part->socket_count ? index : 0];
     settings->tls_slot = CONFIG_SLOT_NONE;
     if (socket == NULL || socket->tls == NULL) {
         return;
@@ -50,8 +48,9 @@ static void copy_tls(struct connect_settings *settings, const struct cluster_par
     }
 }
 
-void connect_settings_init(struct connect_settings *settings, const struct cluster_part *part,
-                           const struct host *host, struct slice sni_override) {
+void connect_settings_init_socket(struct connect_settings *settings,
+                                  const struct cluster_part *part, const struct host *host,
+                                  uint32_t socket_index, struct slice sni_override) {
     *settings =
         (struct connect_settings){.connect_timeout_ms = part->connect_timeout_ms,
                                   .buffer_limit_bytes = part->per_connection_buffer_limit_bytes,
@@ -59,7 +58,12 @@ void connect_settings_init(struct connect_settings *settings, const struct clust
                                   .source = part->source_address};
     arena_init_heap(&settings->arena, 256);
     copy_socket_options(settings, part);
-    copy_tls(settings, part, host, sni_override);
+    copy_tls(settings, part, host, socket_index, sni_override);
+}
+
+void connect_settings_init(struct connect_settings *settings, const struct cluster_part *part,
+                           const struct host *host, struct slice sni_override) {
+    connect_settings_init_socket(settings, part, host, host->socket_index, sni_override);
 }
 
 void connect_settings_deinit(struct connect_settings *settings) {
@@ -97,8 +101,12 @@ struct connection *upstream_connect(const struct connect_request *request, struc
     }
     struct socket_connect_options connect = settings->connect;
     connect.source = settings->has_source ? &settings->source : NULL;
+    struct address address = request->host->address;
+    if (request->port != 0 && address_is_ip(&address)) {
+        address_set_port(&address, request->port);
+    }
     int fd;
-    if (socket_connect(&request->host->address, &connect, &fd, err) != STATUS_OK) {
+    if (socket_connect(&address, &connect, &fd, err) != STATUS_OK) {
         transport->ops->free(transport);
         return NULL;
     }
@@ -111,5 +119,5 @@ struct connection *upstream_connect(const struct connect_request *request, struc
         .enable_half_close = request->enable_half_close,
         .connect_timeout_ms = settings->connect_timeout_ms,
     };
-    return connection_new_client(&options, fd, &request->host->address, err);
+    return connection_new_client(&options, fd, &address, err);
 }

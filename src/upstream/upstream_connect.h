@@ -26,6 +26,10 @@ struct connect_settings {
 
 void connect_settings_init(struct connect_settings *settings, const struct cluster_part *part,
                            const struct host *host, struct slice sni_override);
+/* With the transport socket of that index instead of the host's. */
+void connect_settings_init_socket(struct connect_settings *settings,
+                                  const struct cluster_part *part, const struct host *host,
+                                  uint32_t socket_index, struct slice sni_override);
 void connect_settings_deinit(struct connect_settings *settings);
 
 struct connect_request {
@@ -38,6 +42,7 @@ struct connect_request {
     const struct slice *alpn; /* where the configuration has none */
     uint32_t alpn_count;
     bool enable_half_close;
+    uint16_t port; /* instead of the host's; 0: that */
 };
 /* NULL: failed at once, `err` says why. */
 struct connection *upstream_connect(const struct connect_request *request, struct error *err);

@@ -68,9 +68,14 @@ static void on_hosts_change(struct upstream_manager *manager, const struct confi
 
 static void on_swap(void *arg, const struct config_snapshot *previous,
                     const struct config_snapshot *current) {
-    struct upstream_manager *manager = arg;
-    CHECK_MAGIC(manager, UPSTREAM_MANAGER_MAGIC);
+    // The subscription may outlive the manager: mail of the store that is still on its way.
+    const struct io_context *io = arg;
+    struct upstream_manager *manager = io->upstream;
     (void)previous;
+    if (manager == NULL) {
+        return;
+    }
+    CHECK_MAGIC(manager, UPSTREAM_MANAGER_MAGIC);
     for (uint32_t i = 0; i < current->change_count; i++) {
         const struct config_change *change = &current->changes[i];
         if (change->kind == CONFIG_CLUSTER) {
@@ -132,7 +137,7 @@ struct upstream_manager *upstream_manager_new(struct io_context *io,
     list_init(&manager->idle_pools);
     timer_init(&manager->reap_timer, reap, manager);
     io->upstream = manager;
-    config_store_subscribe(clusters->store, io, on_swap, manager);
+    config_store_subscribe(clusters->store, io, on_swap, io);
     return manager;
 }
 

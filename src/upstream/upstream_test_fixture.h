@@ -92,6 +92,7 @@ static inline struct cluster_part *make_cluster(const char *name, const struct a
     struct arena *arena = &part->part.arena;
     part->stat_name = part->part.name;
     part->eds_name = part->part.name;
+    part->endpoint_slot = CONFIG_SLOT_NONE;
     part->connect_timeout_ms = 5000;
     part->per_connection_buffer_limit_bytes = 1 << 20;
     part->lb = (struct lb_config){.choice_count = 2,

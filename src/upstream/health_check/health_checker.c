@@ -26,7 +26,7 @@ struct health_checker {
     uint32_t magic;
     struct managed_cluster *cluster;
     struct cluster_part *part; /* one reference */
-    const struct health_check_configs *configs;
+    const struct health_check_list *configs;
     struct io_context *io;
     struct stats_scope *stats;
     struct list_node sessions;
@@ -61,6 +61,9 @@ static uint64_t next_delay_ms(const struct health_session *session, bool is_succ
     uint32_t interval = config->interval_ms;
     if (is_cluster_unused(session->checker)) {
         interval = or_default(config->no_traffic_interval_ms, 60000);
+        if (is_success && !session->is_unhealthy) {
+            interval = or_default(config->no_traffic_healthy_interval_ms, interval);
+        }
     } else if (!is_success) {
         bool is_edge = !session->is_unhealthy;
         uint32_t unhealthy = or_default(config->unhealthy_interval_ms, config->interval_ms);

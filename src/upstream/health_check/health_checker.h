@@ -6,7 +6,7 @@
 #ifndef SRC_UPSTREAM_HEALTH_CHECK_HEALTH_CHECKER_H
 #define SRC_UPSTREAM_HEALTH_CHECK_HEALTH_CHECKER_H
 
-#include "src/upstream/health_check/health_check_config.h"
+#include "src/config/health_check_config.h"
 #include "src/upstream/host.h"
 
 struct health_checker;

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "src/upstream/health_check/health_probe.h"
 
+#include "src/access_log/log_format.h"
 #include "src/base/check.h"
 #include "src/event/event_loop.h"
 #include "src/event/timer.h"
 #include "src/http/codec.h"
+#include "src/upstream/cluster_members.h"
 #include "src/upstream/upstream_connect.h"
 
 enum { HEALTH_PROBE_MAGIC = 0x48505242, MAX_ANSWER_BYTES = 64 * 1024 };
@@ -23,6 +25,7 @@ struct health_probe {
     struct header_map request;
     struct buffer answer;
     uint32_t status;
+    struct slice service; /* whose answer it is, as it says */
     bool has_grpc_status;
     uint64_t grpc_status;
     struct timer timeout;
@@ -74,27 +77,43 @@ static void finish(void *arg) {
     done(owner, verdict);
 }
 
-static bool is_in(const struct health_status_range *ranges, uint32_t count, uint32_t status) {
+static bool is_in(const struct health_check_range *ranges, uint32_t count, uint32_t status) {
     for (uint32_t i = 0; i < count; i++) {
-        if (status >= ranges[i].from && status < ranges[i].to) {
+        if (status >= ranges[i].start && status < ranges[i].end) {
             return true;
         }
     }
     return false;
 }
 
+/* The blocks in this order, anything between them. */
+static bool has_all(const struct slice *blocks, uint32_t count, struct slice answer) {
+    for (uint32_t i = 0; i < count; i++) {
+        size_t at = slice_find(answer, blocks[i]);
+        if (at == SIZE_MAX) {
+            return false;
+        }
+        answer = slice_sub(answer, at + blocks[i].len, SIZE_MAX);
+    }
+    return true;
+}
+
 static void judge_http(struct health_probe *probe) {
-    const struct health_check_config *config = probe->options.config;
-    bool is_good = config->expected_count == 0
-                       ? probe->status == 200
-                       : is_in(config->expected, config->expected_count, probe->status);
-    if (is_good) {
-        decide(probe, HEALTH_VERDICT_GOOD);
-    } else {
-        decide(probe, is_in(config->retriable, config->retriable_count, probe->status)
+    const struct http_health_check *http = &probe->options.config->http;
+    bool is_expected = http->expected_count == 0
+                           ? probe->status == 200
+                           : is_in(http->expected, http->expected_count, probe->status);
+    if (!is_expected) {
+        decide(probe, is_in(http->retriable, http->retriable_count, probe->status)
                           ? HEALTH_VERDICT_RETRIABLE
                           : HEALTH_VERDICT_REFUSED);
+        return;
     }
+    bool is_ours =
+        !http->has_service_name || string_matcher_matches(&http->service_name, probe->service);
+    struct slice body = buffer_linearize(&probe->answer, probe->answer.len);
+    bool is_good = is_ours && has_all(http->receive, http->receive_count, body);
+    decide(probe, is_good ? HEALTH_VERDICT_GOOD : HEALTH_VERDICT_REFUSED);
 }
 
 /* One frame whose message is field 1, a varint: status SERVING. */
@@ -124,6 +143,7 @@ static void on_headers(void *arg, struct header_map *headers, bool end_stream) {
     struct health_probe *probe = arg;
     CHECK_MAGIC(probe, HEALTH_PROBE_MAGIC);
     probe->status = http_status_of(headers);
+    probe->service = header_map_get_name(headers, SLICE("x-envoy-upstream-healthchecked-cluster"));
     take_grpc_status(probe, headers);
     if (end_stream) {
         judge(probe);
@@ -135,14 +155,23 @@ static void on_informational(void *arg, struct header_map *headers) {
     (void)headers;
 }
 
+static size_t answer_limit(const struct health_probe *probe) {
+    const struct health_check_config *config = probe->options.config;
+    if (config->kind != HEALTH_CHECK_HTTP) {
+        return MAX_ANSWER_BYTES;
+    }
+    bool is_wanted = config->http.receive_count != 0;
+    uint64_t limit = config->http.response_buffer_bytes;
+    return !is_wanted ? 0 : limit == 0 || limit > MAX_ANSWER_BYTES ? MAX_ANSWER_BYTES : limit;
+}
+
 static void on_body(void *arg, struct buffer *data, bool end_stream) {
     struct health_probe *probe = arg;
     CHECK_MAGIC(probe, HEALTH_PROBE_MAGIC);
-    bool is_wanted = probe->options.config->kind == HEALTH_CHECK_GRPC &&
-                     probe->answer.len + data->len <= MAX_ANSWER_BYTES;
-    if (is_wanted) {
-        buffer_move(&probe->answer, data);
-    }
+    // Of a longer body only the beginning is looked at.
+    size_t limit = answer_limit(probe);
+    size_t room = limit > probe->answer.len ? limit - probe->answer.len : 0;
+    buffer_move_len(&probe->answer, data, data->len < room ? data->len : room);
     buffer_clear(data);
     if (end_stream) {
         judge(probe);
@@ -203,7 +232,8 @@ static const struct http_codec_callbacks codec_callbacks = {
 
 static struct slice authority_of(const struct health_probe *probe) {
     const struct health_check_config *config = probe->options.config;
-    struct slice given = config->kind == HEALTH_CHECK_GRPC ? config->authority : config->host;
+    struct slice given =
+        config->kind == HEALTH_CHECK_GRPC ? config->grpc.authority : config->http.host;
     if (!slice_is_empty(given)) {
         return given;
     }
@@ -211,15 +241,51 @@ static struct slice authority_of(const struct health_probe *probe) {
     return slice_is_empty(hostname) ? probe->options.cluster->part.name : hostname;
 }
 
+static void apply_ops(struct health_probe *probe, const struct header_ops *ops) {
+    struct stream_info info = {.arena = &probe->arena,
+                               .upstream = {.host = probe->options.host->address,
+                                            .host_name = probe->options.host->hostname}};
+    struct log_format_input input = {.info = &info, .request_headers = &probe->request};
+    for (uint32_t i = 0; i < ops->remove_count; i++) {
+        header_map_remove_name(&probe->request, ops->remove[i]);
+    }
+    for (uint32_t i = 0; i < ops->add_count; i++) {
+        const struct header_op *op = &ops->add[i];
+        struct slice value = log_format_text(op->value, &input, &probe->arena);
+        bool exists = header_map_count_name(&probe->request, op->name) != 0;
+        switch (op->action) {
+        case HEADER_OP_APPEND_IF_EXISTS_OR_ADD:
+            header_map_append_name(&probe->request, op->name, value);
+            break;
+        case HEADER_OP_ADD_IF_ABSENT:
+            if (!exists) {
+                header_map_append_name(&probe->request, op->name, value);
+            }
+            break;
+        case HEADER_OP_OVERWRITE_IF_EXISTS_OR_ADD:
+            header_map_set_name(&probe->request, op->name, value);
+            break;
+        case HEADER_OP_OVERWRITE_IF_EXISTS:
+            if (exists) {
+                header_map_set_name(&probe->request, op->name, value);
+            }
+            break;
+        }
+    }
+}
+
 static void make_request(struct health_probe *probe) {
     const struct health_check_config *config = probe->options.config;
     struct header_map *headers = &probe->request;
     bool is_grpc = config->kind == HEALTH_CHECK_GRPC;
-    struct slice method = slice_is_empty(config->method) ? SLICE("GET") : config->method;
+    struct slice method = SLICE("POST");
+    if (!is_grpc) {
+        method = slice_is_empty(config->http.method) ? SLICE("GET") : config->http.method;
+    }
     header_map_init(headers, &probe->arena);
-    header_map_append(headers, HEADER_METHOD, is_grpc ? SLICE("POST") : method);
+    header_map_append(headers, HEADER_METHOD, method);
     header_map_append(headers, HEADER_PATH,
-                      is_grpc ? SLICE("/grpc.health.v1.Health/Check") : config->path);
+                      is_grpc ? SLICE("/grpc.health.v1.Health/Check") : config->http.path);
     header_map_append(headers, HEADER_AUTHORITY, authority_of(probe));
     header_map_append(headers, HEADER_SCHEME,
                       probe->settings.is_tls ? SLICE("https") : SLICE("http"));
@@ -228,14 +294,12 @@ static void make_request(struct health_probe *probe) {
         header_map_append(headers, HEADER_TE, SLICE("trailers"));
         header_map_append(headers, HEADER_CONTENT_TYPE, SLICE("application/grpc"));
     }
-    for (uint32_t i = 0; i < config->header_count; i++) {
-        header_map_append_name(headers, config->headers[i].name, config->headers[i].value);
-    }
+    apply_ops(probe, is_grpc ? &config->grpc.metadata : &config->http.headers);
 }
 
 /* HealthCheckRequest: field 1, the service's name; empty: the whole server. */
 static void send_grpc_body(struct health_probe *probe) {
-    struct slice name = slice_sub(probe->options.config->service_name, 0, 1024);
+    struct slice name = slice_sub(probe->options.config->grpc.service_name, 0, 1024);
     uint8_t head[5 + 3];
     size_t length = 0;
     if (name.len > 0) {
@@ -266,7 +330,7 @@ static void send_http(struct health_probe *probe) {
         .arg = probe,
         .output = connection_output(probe->connection),
     };
-    probe->codec = is_grpc || config->is_http2
+    probe->codec = is_grpc || config->http.is_http2
                        ? http2_client_codec_new(&options, &(struct http2_options){0})
                        : http1_client_codec_new(&options, &(struct http1_options){0});
     struct http_stream_sink sink = {&sink_ops, probe, &probe->arena};
@@ -282,37 +346,26 @@ static void send_http(struct health_probe *probe) {
     }
 }
 
-/* The expected pieces in this order, anything between them. */
-static bool has_received_all(const struct health_check_config *config, struct slice answer) {
-    for (uint32_t i = 0; i < config->receive_count; i++) {
-        size_t at = slice_find(answer, config->receive[i]);
-        if (at == SIZE_MAX) {
-            return false;
-        }
-        answer = slice_sub(answer, at + config->receive[i].len, SIZE_MAX);
-    }
-    return true;
-}
-
 static void on_raw_data(struct health_probe *probe, struct buffer *input) {
     if (probe->answer.len + input->len > MAX_ANSWER_BYTES) {
         decide(probe, HEALTH_VERDICT_REFUSED);
         return;
     }
     buffer_move(&probe->answer, input);
-    if (has_received_all(probe->options.config,
-                         buffer_linearize(&probe->answer, probe->answer.len))) {
+    const struct tcp_health_check *tcp = &probe->options.config->tcp;
+    if (has_all(tcp->receive, tcp->receive_count,
+                buffer_linearize(&probe->answer, probe->answer.len))) {
         decide(probe, HEALTH_VERDICT_GOOD);
     }
 }
 
 static void send_raw(struct health_probe *probe) {
-    const struct health_check_config *config = probe->options.config;
-    if (!slice_is_empty(config->send)) {
-        buffer_append(connection_output(probe->connection), config->send);
+    const struct tcp_health_check *tcp = &probe->options.config->tcp;
+    if (!slice_is_empty(tcp->send)) {
+        buffer_append(connection_output(probe->connection), tcp->send);
         connection_output_added(probe->connection);
     }
-    if (config->receive_count == 0) {
+    if (tcp->receive_count == 0) {
         decide(probe, HEALTH_VERDICT_GOOD);
     }
 }
@@ -375,6 +428,34 @@ static void on_timeout(void *arg) {
     decide(probe, HEALTH_VERDICT_TIMEOUT);
 }
 
+/* As the host's own connections, but for what the check overrides: port, transport socket, ALPN. */
+static struct connection *open_connection(struct health_probe *probe, struct error *err) {
+    static const struct slice http1[] = {SLICE_INIT("http/1.1")};
+    static const struct slice http2[] = {SLICE_INIT("h2")};
+    const struct health_probe_options *options = &probe->options;
+    const struct health_check_config *config = options->config;
+    struct connect_request request = {
+        .io = options->io,
+        .settings = &probe->settings,
+        .host = options->host,
+        .ssl_stats =
+            atomic_load_explicit(&options->cluster->state->ssl_stats, memory_order_acquire),
+        .callbacks = &connection_callbacks,
+        .arg = probe,
+        .port = config->alt_port,
+    };
+    if (config->alpn_count != 0) {
+        probe->settings.has_own_alpn = false;
+        request.alpn = config->alpn;
+        request.alpn_count = config->alpn_count;
+    } else if (config->kind != HEALTH_CHECK_TCP) {
+        bool is_http2 = config->kind == HEALTH_CHECK_GRPC || config->http.is_http2;
+        request.alpn = is_http2 ? http2 : http1;
+        request.alpn_count = 1;
+    }
+    return upstream_connect(&request, err);
+}
+
 struct health_probe *health_probe_start(const struct health_probe_options *options) {
     struct health_probe *probe = mem_calloc(1, sizeof(*probe));
     struct io_context *io = options->io;
@@ -387,25 +468,13 @@ struct health_probe *health_probe_start(const struct health_probe_options *optio
     event_deferred_init(&probe->finish, finish, probe);
     timer_init(&probe->timeout, on_timeout, probe);
     timer_arm(io->loop, &probe->timeout, options->config->timeout_ms);
-    connect_settings_init(&probe->settings, options->cluster, options->host, (struct slice){0});
-    static const struct slice http1[] = {SLICE_INIT("http/1.1")};
-    static const struct slice http2[] = {SLICE_INIT("h2")};
-    bool is_http2 = options->config->is_http2 || options->config->kind == HEALTH_CHECK_GRPC;
-    bool is_raw = options->config->kind == HEALTH_CHECK_TCP;
+    const struct metadata *match = options->config->socket_match;
+    uint32_t socket = match == NULL ? options->host->socket_index
+                                    : cluster_socket_matching(options->cluster, match);
+    connect_settings_init_socket(&probe->settings, options->cluster, options->host, socket,
+                                 (struct slice){0});
     struct error err = {0};
-    probe->connection = upstream_connect(
-        &(struct connect_request){
-            .io = io,
-            .settings = &probe->settings,
-            .host = options->host,
-            .ssl_stats =
-                atomic_load_explicit(&options->cluster->state->ssl_stats, memory_order_acquire),
-            .callbacks = &connection_callbacks,
-            .arg = probe,
-            .alpn = is_http2 ? http2 : http1,
-            .alpn_count = is_raw ? 0 : 1,
-        },
-        &err);
+    probe->connection = open_connection(probe, &err);
     if (probe->connection == NULL) {
         decide(probe, HEALTH_VERDICT_NETWORK);
     }

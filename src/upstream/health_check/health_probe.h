@@ -6,8 +6,8 @@
 #ifndef SRC_UPSTREAM_HEALTH_CHECK_HEALTH_PROBE_H
 #define SRC_UPSTREAM_HEALTH_CHECK_HEALTH_PROBE_H
 
+#include "src/config/health_check_config.h"
 #include "src/event/io_context.h"
-#include "src/upstream/health_check/health_check_config.h"
 #include "src/upstream/host.h"
 
 struct health_probe;

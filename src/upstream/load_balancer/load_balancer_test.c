@@ -59,10 +59,9 @@ static struct cluster_part *part_of(const struct host_spec *specs, uint32_t coun
 }
 
 static const struct host_set *publish(struct cluster_part *part) {
-    uint32_t slot = config_store_slot(f.store, CONFIG_ENDPOINT, SLICE("c"));
     cluster_manager_add(f.clusters, part, NULL, NULL);
     fixture_turns(&f, 3);
-    const struct config_part *set = config_store_get(f.store, CONFIG_ENDPOINT, slot);
+    const struct config_part *set = config_store_get(f.store, CONFIG_ENDPOINT, part->endpoint_slot);
     return (const struct host_set *)(const void *)set;
 }
 

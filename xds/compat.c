@@ -58,7 +58,9 @@ static void check_resource(struct compat *compat, const struct resource_type *ty
     validation_init(&v, compat->arena, (struct slice){NULL, 0});
     enum status status =
         resource_decode_message(type, compat->context, &options, message, &v, &result);
-    struct slice name = status == STATUS_OK ? result.part->name : SLICE("(refused)");
+    struct slice name = status != STATUS_OK          ? SLICE("(refused)")
+                        : result.part->name.len == 0 ? SLICE("(no name)")
+                                                     : result.part->name;
     printf("%s %.*s: %s\n", type->short_name, SLICE_ARG(name),
            v.finding_count == 0 && status == STATUS_OK ? "all honoured" : "");
     print_findings(compat, &v);
@@ -169,7 +171,9 @@ static void check_message(struct compat *compat, const ProtobufCMessage *message
         check_inner(compat, message);
         return;
     }
-    printf("%s: not a resource\n", message->descriptor->name);
+    if (strncmp(message->descriptor->name, "google.protobuf.", 16) != 0) {
+        printf("%s: not a resource\n", message->descriptor->name);
+    }
 }
 
 /* ---- one file ---- */

@@ -37,7 +37,7 @@ sp_add_library(sp_admin DIRS src/admin LINK ${level_stream})
 
 sp_add_library(sp_proto DIRS proto LINK ${level_base} sp_proto_gen PkgConfig::protobuf_c)
 sp_add_library(sp_xds DIRS xds EXCLUDE "/xds/transport/grpc_" LINK sp_proto sp_route ${level_filter_chain}
-               PRIVATE_LINK PkgConfig::yaml PkgConfig::jansson m)
+               PRIVATE_LINK PkgConfig::yaml PkgConfig::jansson m TEST_LINK sp_tls_testing)
 sp_add_library(sp_xds_transport DIRS xds/transport EXCLUDE "/transport/file_" LINK sp_xds
                PRIVATE_LINK sp_grpc TEST_LINK sp_tls_testing)
 

@@ -61,19 +61,23 @@ static enum status check_key(const EVP_PKEY *key, struct tls_credential *credent
     }
 }
 
-static void set_chain(struct tls_credential *credential, STACK_OF(X509) * certificates,
-                      CRYPTO_BUFFER_POOL *pool) {
+// The library refuses a leaf that cannot serve in a handshake: a key usage without signatures, a CA's.
+static enum status set_chain(struct tls_credential *credential, STACK_OF(X509) * certificates,
+                             CRYPTO_BUFFER_POOL *pool, struct error *err) {
     CRYPTO_BUFFER *chain[MAX_CHAIN];
     size_t count = sk_X509_num(certificates);
 
     for (size_t i = 0; i < count; i++) {
         chain[i] = to_buffer(sk_X509_value(certificates, i), pool);
     }
-    CHECK(SSL_CREDENTIAL_set1_cert_chain(credential->ssl, chain, count));
+    int is_set = SSL_CREDENTIAL_set1_cert_chain(credential->ssl, chain, count);
     credential->leaf = chain[0];
     for (size_t i = 1; i < count; i++) {
         CRYPTO_BUFFER_free(chain[i]);
     }
+    return is_set == 1
+               ? STATUS_OK
+               : error_set(err, STATUS_INVALID, "unusable certificate: %s", tls_library_error());
 }
 
 static enum status set_key(struct tls_credential *credential, X509 *leaf,
@@ -119,8 +123,10 @@ static enum status fill(struct tls_credential *credential,
     }
     credential->ssl = SSL_CREDENTIAL_new_x509();
     CHECK(credential->ssl != NULL);
-    set_chain(credential, certificates, pool);
-    enum status status = set_key(credential, sk_X509_value(certificates, 0), source, err);
+    enum status status = set_chain(credential, certificates, pool, err);
+    if (status == STATUS_OK) {
+        status = set_key(credential, sk_X509_value(certificates, 0), source, err);
+    }
     sk_X509_pop_free(certificates, X509_free);
     TRY(status);
     if (set_staple(credential, source->ocsp_staple) != STATUS_OK) {

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "envoy/config/cluster/v3/filter.pb-c.h"
 #include "envoy/config/endpoint/v3/endpoint_components.pb-c.h"
 #include "xds/decode/cluster_parts.h"
 #include "xds/decode/decode_common.h"
 #include "xds/decode/endpoint.h"
+#include "xds/decode/extension_names.h"
 #include "xds/decode/ledgers.h"
 #include "xds/decode/owner.h"
 
@@ -127,6 +129,26 @@ static bool check_policy(struct decoder *d, const CLUSTER(Cluster) * from,
     return true;
 }
 
+// Only what feeds telemetry is passed over.
+static bool check_network_filters(struct decoder *d, const CLUSTER(Cluster) * from) {
+    bool is_ok = true;
+    for (size_t i = 0; i < from->n_filters; i++) {
+        const CLUSTER(Filter) *filter = from->filters[i];
+        struct any_view view;
+        decoder_push_index(d, "filters", i);
+        if (filter->config_discovery != NULL) {
+            is_ok =
+                decoder_field_error(d, "config_discovery", "extension discovery is not supported");
+        } else if (!decode_any_type(d, filter->typed_config, &view)) {
+            is_ok = false;
+        } else if (!extension_is_telemetry(view.type)) {
+            is_ok = decode_unknown_extension(d, filter->name, &view);
+        }
+        decoder_pop_index(d);
+    }
+    return is_ok;
+}
+
 static bool decode_sections(struct decoder *d, const CLUSTER(Cluster) * from,
                             struct cluster_part *out) {
     bool is_ok = decode_type(d, from, out);
@@ -138,6 +160,7 @@ static bool decode_sections(struct decoder *d, const CLUSTER(Cluster) * from,
     is_ok = decode_cluster_sockets(d, from, out) && is_ok;
     is_ok = decode_cluster_outlier(d, from, out) && is_ok;
     is_ok = decode_cluster_health_checks(d, from, out) && is_ok;
+    is_ok = check_network_filters(d, from) && is_ok;
     is_ok = decode_metadata(d, from->metadata, &out->metadata) && is_ok;
     return is_ok && decode_endpoints(d, from, out);
 }
@@ -241,7 +264,7 @@ static const struct ledger_field cluster_fields[] = {
     {"transport_socket_matcher", LEDGER_REFUSED, "would choose another transport security"},
     {"lb_subset_config", LEDGER_IGNORED, "requests go to hosts of all subsets"},
     {"original_dst_lb_config", LEDGER_IGNORED, "the connection's original destination is used"},
-    {"filters", LEDGER_REFUSED, "upstream network filters are not built in"},
+    LEDGER_OK("filters"),
     {"upstream_config", LEDGER_REFUSED, "custom upstreams are not built in"},
     {"queuing_policies", LEDGER_IGNORED, "pending requests are first in, first out"},
 };
@@ -251,6 +274,7 @@ static const struct ledger_field config_source_fields[] = {
 
 const struct ledger_message ledger_cluster[] = {
     LEDGER_MESSAGE("envoy.config.cluster.v3.Cluster", cluster_fields),
+    LEDGER_MESSAGE("envoy.config.cluster.v3.Filter", all_fields),
     LEDGER_MESSAGE("envoy.config.cluster.v3.Cluster.EdsClusterConfig", all_fields),
     LEDGER_MESSAGE("envoy.config.cluster.v3.Cluster.CustomClusterType", all_fields),
     LEDGER_MESSAGE("envoy.config.cluster.v3.Cluster.RefreshRate", all_fields),

@@ -137,6 +137,7 @@ uint32_t decode_depend(struct decoder *d, enum config_kind kind, struct slice na
         mem_realloc(d->dependencies, (d->dependency_count + 1) * sizeof(d->dependencies[0]));
     d->dependencies[d->dependency_count++] =
         (struct resource_dependency){.kind = kind,
+                                     .stat_prefix = d->config.stat_prefix,
                                      .name = arena_dup_slice(d->scratch, name),
                                      .slot = slot,
                                      .config_source = packed};

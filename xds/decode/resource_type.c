@@ -168,6 +168,7 @@ static void finish(struct decoder *d, struct config_part *part, uint64_t hash,
         dependencies[i] = d->dependencies[i];
         dependencies[i].name = arena_dup_slice(arena, dependencies[i].name);
         dependencies[i].config_source = arena_dup_slice(arena, dependencies[i].config_source);
+        dependencies[i].stat_prefix = arena_dup_slice(arena, dependencies[i].stat_prefix);
     }
     if (d->tls_count > 0) {
         memcpy(tls, d->tls, d->tls_count * sizeof(*tls));

@@ -67,7 +67,8 @@ static bool decode_override(struct decoder *d, const struct override_entry *entr
     const ROUTE(FilterConfig) *wrapper = (const ROUTE(FilterConfig) *)message;
     out->is_disabled = wrapper->disabled != 0;
     out->is_enabled = !wrapper->disabled;
-    if (wrapper->disabled || wrapper->config == NULL) {
+    // An empty configuration is how control planes switch a filter on that is off by default.
+    if (wrapper->disabled || wrapper->config == NULL || wrapper->config->type_url[0] == '\0') {
         return true;
     }
     return decode_config(d, entry->key, wrapper->config, wrapper->is_optional != 0, out);

@@ -230,10 +230,14 @@ struct resource_catalog *resource_catalog_compose(struct resource_catalog *old,
     return catalog;
 }
 
-static bool contains_all(const struct resource_catalog *a, const struct resource_catalog *b) {
+static bool contains_all(const struct resource_catalog *a, const struct resource_catalog *b,
+                         unsigned from_rank) {
     for (uint32_t i = 0; i < b->type_count; i++) {
         const struct catalog_type *wanted = &b->types[i];
         const struct catalog_type *present = find_type(a, wanted->type_url);
+        if (resource_type_rank(wanted->type_url) < from_rank) {
+            continue;
+        }
         for (uint32_t j = 0; j < wanted->count; j++) {
             const struct catalog_resource *found =
                 catalog_type_find(present, wanted->resources[j]->name);
@@ -246,5 +250,10 @@ static bool contains_all(const struct resource_catalog *a, const struct resource
 }
 
 bool resource_catalog_equal(const struct resource_catalog *a, const struct resource_catalog *b) {
-    return contains_all(a, b) && contains_all(b, a);
+    return contains_all(a, b, 0) && contains_all(b, a, 0);
+}
+
+bool resource_catalog_names_equally(const struct resource_catalog *a,
+                                    const struct resource_catalog *b) {
+    return contains_all(a, b, RANK_LAST_NAMED + 1) && contains_all(b, a, RANK_LAST_NAMED + 1);
 }

@@ -83,6 +83,10 @@ struct resource_catalog *resource_catalog_compose(struct resource_catalog *old,
 /* Same names and versions for every type. */
 bool resource_catalog_equal(const struct resource_catalog *a, const struct resource_catalog *b);
 
+/* The same of the types that name others (listeners, routes): then there is no need for steps. */
+bool resource_catalog_names_equally(const struct resource_catalog *a,
+                                    const struct resource_catalog *b);
+
 /* Place of a type in the order of sending: clusters, endpoints, secrets, listeners, routes, others. */
 unsigned resource_type_rank(struct slice type_url);
 /* True for types of which a client that names nothing wants everything. */

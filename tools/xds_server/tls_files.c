@@ -40,8 +40,9 @@ static enum status read_all(struct tls_files *files, struct arena *arena, struct
 
 static grpc_ssl_server_certificate_config *make_config(const struct tls_files *files) {
     grpc_ssl_pem_key_cert_pair pair = {(const char *)files->key.ptr, (const char *)files->cert.ptr};
-    const char *ca = files->ca.len > 0 ? (const char *)files->ca.ptr : NULL;
-    return grpc_ssl_server_certificate_config_create(ca, &pair, 1);
+    // gRPC insists on roots even where it asks for no client certificate.
+    struct slice ca = files->ca.len > 0 ? files->ca : files->cert;
+    return grpc_ssl_server_certificate_config_create((const char *)ca.ptr, &pair, 1);
 }
 
 // Called by gRPC before each handshake, one call at a time.

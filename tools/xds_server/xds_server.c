@@ -148,7 +148,8 @@ static void on_folder_change(void *arg, struct resource_catalog *catalog) {
     log_load(catalog);
     server->old = resource_catalog_ref(server->published);
     server->target = resource_catalog_ref(catalog);
-    server->step = ROLLOUT_MAKE;
+    server->step =
+        resource_catalog_names_equally(server->old, catalog) ? ROLLOUT_BREAK : ROLLOUT_MAKE;
     take_step(server);
 }
 

@@ -52,7 +52,8 @@ bool access_log_filter_matches(const struct access_log_filter *filter,
 
 /* A logger's behaviour; extension loggers (gRPC, OTLP) add their own. */
 struct access_log_ops {
-    void (*log)(struct access_log *log, struct io_context *io, const struct log_format_input *input);
+    void (*log)(struct access_log *log, struct io_context *io,
+                const struct log_format_input *input);
     void (*free)(struct access_log *log);
 };
 struct access_log {
@@ -75,7 +76,7 @@ struct file_writer_options {
 struct stats_registry;
 struct file_writer *file_writer_new(const struct file_writer_options *options,
                                     struct stats_registry *stats, struct error *err);
-void file_writer_free(struct file_writer *writer); /* flushes */
+void file_writer_free(struct file_writer *writer);   /* flushes */
 void file_writer_reopen(struct file_writer *writer); /* SIGUSR1 */
 /* Flushes what `io` has gathered; for the worker's periodic timer and its end. */
 void file_writer_flush(struct file_writer *writer, struct io_context *io);

@@ -22,7 +22,8 @@ struct log_format_input {
     struct slice local_reply_body;
     const char *access_log_type; /* "DownstreamEnd" … */
     uint64_t now_us, now_wall_us;
-    struct slice node_id, node_cluster; /* of the bootstrap, for %ENVIRONMENT…% and node operators */
+    struct slice node_id,
+        node_cluster; /* of the bootstrap, for %ENVIRONMENT…% and node operators */
 };
 
 /* Unknown operators and malformed arguments are STATUS_INVALID with Envoy's kind of message. */

@@ -80,17 +80,17 @@ enum stream_stage {
 /* Facts of the connection, shared by its streams; owned by the downstream connection. */
 struct connection_info {
     uint64_t id;
-    const struct address *local;          /* where the peer connected to */
-    const struct address *direct_remote;  /* the socket's peer */
-    const struct address *remote;         /* after PROXY protocol or original-src */
-    struct slice requested_server_name;   /* SNI from the inspector; lower case */
+    const struct address *local;         /* where the peer connected to */
+    const struct address *direct_remote; /* the socket's peer */
+    const struct address *remote;        /* after PROXY protocol or original-src */
+    struct slice requested_server_name;  /* SNI from the inspector; lower case */
     struct slice filter_chain_name;
     struct slice listener_name;
     uint32_t traffic_direction;
-    struct transport *transport;          /* asks for the TLS facts; NULL once closed */
-    struct transport_peer peer;           /* filled once the handshake is done */
+    struct transport *transport; /* asks for the TLS facts; NULL once closed */
+    struct transport_peer peer;  /* filled once the handshake is done */
     struct slice transport_failure_reason;
-    const char *termination_details;      /* static text; NULL: none */
+    const char *termination_details; /* static text; NULL: none */
     uint64_t accepted_us;
     uint64_t handshake_done_us;
     uint32_t rtt_us;
@@ -98,18 +98,18 @@ struct connection_info {
 
 /* One upstream attempt's facts; the last one stays. */
 struct upstream_info {
-    struct slice cluster_name;      /* with alt stat name as Envoy prints it */
-    struct slice host_name;         /* Endpoint.hostname */
-    struct address host;            /* len 0: none chosen */
+    struct slice cluster_name; /* with alt stat name as Envoy prints it */
+    struct slice host_name;    /* Endpoint.hostname */
+    struct address host;       /* len 0: none chosen */
     struct address local;
     uint64_t connection_id;
     enum http_protocol protocol;
     bool has_protocol;
     struct slice transport_failure_reason;
-    uint32_t attempts;              /* 1 for the first */
+    uint32_t attempts; /* 1 for the first */
     uint64_t pool_ready_us, first_tx_us, last_tx_us, first_rx_us, last_rx_us;
     uint64_t header_bytes_sent, header_bytes_received, wire_bytes_sent, wire_bytes_received;
-    uint32_t connection_requests;   /* streams served on that connection before and with this */
+    uint32_t connection_requests; /* streams served on that connection before and with this */
     struct transport_peer peer;
 };
 
@@ -127,24 +127,24 @@ struct stream_info {
     struct connection_info *connection; /* NULL only in tests */
     enum http_protocol protocol;
     bool is_http;
-    uint64_t start_us;      /* monotonic */
+    uint64_t start_us; /* monotonic */
     uint64_t start_wall_us;
-    uint64_t last_rx_us;    /* last byte of the request */
-    uint64_t first_tx_us;   /* first byte of the response, to the client */
+    uint64_t last_rx_us;  /* last byte of the request */
+    uint64_t first_tx_us; /* first byte of the response, to the client */
     uint64_t last_tx_us;
     uint64_t end_us;
-    uint64_t response_flags; /* bits by enum response_flag */
-    uint32_t response_code;  /* 0: none sent */
-    struct slice response_code_details; /* "via_upstream"; NULL ptr: none */
+    uint64_t response_flags;             /* bits by enum response_flag */
+    uint32_t response_code;              /* 0: none sent */
+    struct slice response_code_details;  /* "via_upstream"; NULL ptr: none */
     uint64_t bytes_received, bytes_sent; /* body bytes */
     uint64_t wire_bytes_received, wire_bytes_sent;
     uint64_t header_bytes_received, header_bytes_sent;
     const struct address *downstream_remote; /* after XFF trust */
     struct address remote_storage;
-    const struct header_map *request_headers;   /* as after the filters; NULL before */
+    const struct header_map *request_headers; /* as after the filters; NULL before */
     const struct header_map *response_headers;
     const struct header_map *response_trailers;
-    struct slice original_path;      /* %REQ(X-ENVOY-ORIGINAL-PATH?:PATH)% falls back on :path */
+    struct slice original_path; /* %REQ(X-ENVOY-ORIGINAL-PATH?:PATH)% falls back on :path */
     const struct route *route;
     const struct virtual_host *virtual_host;
     struct slice route_name;

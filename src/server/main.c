@@ -63,8 +63,9 @@ int main(int argc, char **argv) {
         return 0;
     }
     if (options.config_path == NULL && options.config_yaml == NULL) {
-        (void)fprintf(stderr, "At least one of --config-path or --config-yaml or Options::configProto() "
-                              "should be non-empty\n");
+        (void)fprintf(stderr,
+                      "At least one of --config-path or --config-yaml or Options::configProto() "
+                      "should be non-empty\n");
         return 1;
     }
     signals_block();

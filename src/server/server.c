@@ -114,8 +114,8 @@ static enum status make_control(struct server *server, struct error *err) {
 static enum status make_data_path(struct server *server, struct error *err) {
     server->clusters = cluster_manager_new(&server->control, server->store, server->stats);
     server->upstream = upstream_manager_new(&server->control, server->clusters);
-    server->listeners = listener_manager_new(&server->control, server->store, server->stats,
-                                             server->concurrency);
+    server->listeners =
+        listener_manager_new(&server->control, server->store, server->stats, server->concurrency);
     server->limits.max_connections = server->settings.max_downstream_connections;
     server->workers = mem_calloc(server->concurrency, sizeof(*server->workers));
     for (uint32_t i = 0; i < server->concurrency; i++) {
@@ -190,8 +190,7 @@ static enum status start(struct server *server, struct error *err) {
         server->options->edge_defaults ? "edge" : "envoy");
     TRY(server_start_admin(server, err));
     server_refresh_stats(server);
-    timer_arm(server->control.loop, &server->flush_timer,
-              server->settings.stats_flush_interval_ms);
+    timer_arm(server->control.loop, &server->flush_timer, server->settings.stats_flush_interval_ms);
     server->state = SERVER_INITIALIZING;
     return xds_start(server->xds, err);
 }
@@ -222,26 +221,41 @@ static void free_workers(struct server *server) {
     mem_free(server->workers);
 }
 
+/* What workers gave back by mail (clusters, parts) arrives in turns of the control loop. */
+static void deliver_mail(struct server *server) {
+    while (event_loop_run_once(server->control.loop, 0) > 0) {
+    }
+}
+
+static void free_configuration(struct server *server) {
+    xds_free(server->xds);
+    free_workers(server);
+    upstream_manager_free(server->upstream);
+    cluster_manager_free(server->clusters);
+    if (server->store != NULL) {
+        config_store_unsubscribe(server->store, &server->control);
+        deliver_mail(server);
+        config_part_unref(server->bootstrap_part);
+        config_store_free(server->store);
+    }
+    listener_manager_free(server->listeners);
+    server_registry_deinit(&server->registry);
+}
+
 void server_free(struct server *server) {
     if (server == NULL) {
         return;
     }
     signals_free(server->signals);
     admin_free(server->admin);
-    xds_free(server->xds);
-    free_workers(server);
-    upstream_manager_free(server->upstream);
-    cluster_manager_free(server->clusters);
-    config_part_unref(server->bootstrap_part);
-    config_store_free(server->store);
-    listener_manager_free(server->listeners);
-    file_writer_free(server->files);
-    server_registry_deinit(&server->registry);
-    stats_scope_unref(server->server_scope);
-    stats_registry_free(server->stats);
     if (server->control.loop != NULL) {
         timer_cancel(&server->flush_timer);
         timer_cancel(&server->deadline_timer);
+        free_configuration(server);
+        deliver_mail(server);
+        file_writer_free(server->files);
+        stats_scope_unref(server->server_scope);
+        stats_registry_free(server->stats);
         io_context_deinit(&server->control);
     }
     mem_free(server);

@@ -127,8 +127,7 @@ static void on_stats_flush(void *arg) {
     struct server *server = arg;
     server_refresh_stats(server);
     file_writer_flush(server->files, &server->control);
-    timer_arm(server->control.loop, &server->flush_timer,
-              server->settings.stats_flush_interval_ms);
+    timer_arm(server->control.loop, &server->flush_timer, server->settings.stats_flush_interval_ms);
 }
 
 void server_life_init(struct server *server) {

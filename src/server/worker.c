@@ -142,6 +142,7 @@ void worker_free(struct worker *worker) {
         return;
     }
     worker_stop(worker);
+    config_store_unsubscribe(worker->options.store, &worker->io);
     worker_listeners_free(worker->listeners);
     upstream_manager_free(worker->upstream);
     io_context_deinit(&worker->io);

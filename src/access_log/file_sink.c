@@ -136,7 +136,7 @@ static enum write_result write_block(struct file_sink *sink, struct log_block *b
         ssize_t got = write(sink->fd, block->bytes + block->written, len);
         if (got >= 0) {
             block->written += (size_t)got;
-        } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+        } else if (errno == EAGAIN) {
             return WRITE_LATER;
         } else if (errno != EINTR) {
             return WRITE_FAILED;

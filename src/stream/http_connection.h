@@ -45,7 +45,7 @@ struct http_connection {
     bool is_tls;
     bool close_after_stream; /* HTTP/1.1: the response in progress is the last */
     bool input_ended;
-    bool is_shutting_down; /* close as soon as nothing is in progress */
+    bool is_shutting_down;   /* close as soon as nothing is in progress */
     struct timer idle_timer; /* also the drain timer once noticed */
     struct timer duration_timer;
     struct timer keepalive_timer;

@@ -6,6 +6,7 @@
 #include "src/config/config_store.h"
 #include "src/event/io_context.h"
 #include "src/http/message.h"
+#include "src/http/upgrade.h"
 #include "src/stream/http_connection_stats.h"
 #include "src/stream/local_reply.h"
 #include "src/stream/request_headers.h"
@@ -326,6 +327,10 @@ static void on_headers(void *arg, struct header_map *headers, bool end_stream) {
     stream->request_headers = headers;
     stream->info.request_headers = headers;
     stream->request = end_stream ? STREAM_HALF_ENDED : STREAM_HALF_HEADERS;
+    stream->is_http2_upgrade = upgrade_is_http2_request(headers);
+    if (stream->is_http2_upgrade) {
+        upgrade_request_to_http1(headers);
+    }
     stream->is_head = http_is_head(headers);
     stream->is_grpc = http_is_grpc(headers);
     stream->is_upgrade = http_is_upgrade(headers) || http_is_connect(headers);

@@ -40,6 +40,7 @@ struct http_stream {
     uint64_t random;
     /* facts */
     bool is_head, is_grpc, is_upgrade, is_tunnel_open, is_internal;
+    bool is_http2_upgrade; /* came as extended CONNECT, is answered in that form */
     bool chain_created;
     int32_t request_pauses; /* undone at the end, where the connection goes on */
     bool is_finished;

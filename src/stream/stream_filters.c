@@ -4,6 +4,7 @@
 #include "src/base/check.h"
 #include "src/event/io_context.h"
 #include "src/http/message.h"
+#include "src/http/upgrade.h"
 #include "src/stream/http_connection_stats.h"
 #include "src/stream/http_stream.h"
 #include "src/stream/response_headers.h"
@@ -63,6 +64,9 @@ void http_stream_send_headers(struct http_stream *stream, struct header_map *hea
         http_connection_begin_drain(conn);
     }
     stream->response = STREAM_HALF_HEADERS;
+    if (stream->is_http2_upgrade) {
+        upgrade_response_to_http2(headers);
+    }
     enum status encoded = http_stream_encode_headers(stream->codec, headers, end_stream);
     if (encoded != STATUS_OK) {
         http_stream_abort(stream, HTTP_RESET_LOCAL, SLICE("invalid_response_headers"));

@@ -2,6 +2,7 @@
 #include "src/upstream/upstream_request_internal.h"
 
 #include "src/base/check.h"
+#include "src/http/upgrade.h"
 
 static uint64_t now_us(const struct upstream_request *request) {
     return event_loop_now_us(request->options.io->loop);
@@ -80,6 +81,9 @@ static void sink_headers(void *arg, struct header_map *headers, bool end_stream)
     struct upstream_request *request = arg;
     CHECK_MAGIC(request, UPSTREAM_REQUEST_MAGIC);
     note_received(request);
+    if (request->upgrade_protocol.len > 0) {
+        upgrade_response_to_http1(headers, request->upgrade_protocol);
+    }
     uint32_t status = http_status_of(headers);
     // From here on the connection carries something else than HTTP/1.
     request->is_upgraded = status == 101 || (request->is_connect && status >= 200 && status < 300);
@@ -186,9 +190,22 @@ static void fail_invalid(void *arg) {
     upstream_request_fail(arg, HTTP_RESET_LOCAL, "invalid request headers");
 }
 
+/* HTTP/2 has a form of its own for upgrades; the caller's map stays as it is, for another attempt. */
+static const struct header_map *headers_to_send(struct upstream_request *request) {
+    const struct header_map *headers = request->headers;
+    if (is_http1(request) || !header_map_has(headers, HEADER_UPGRADE)) {
+        return headers;
+    }
+    struct header_map *copy = ARENA_NEW(request->options.arena, struct header_map);
+    header_map_copy(copy, headers, request->options.arena);
+    request->upgrade_protocol = header_map_get(copy, HEADER_UPGRADE);
+    upgrade_request_to_http2(copy);
+    return copy;
+}
+
 /* What is encoded may end the stream (an early answer, a reset): `request` stays, its stream may not. */
 static void send_headers(struct upstream_request *request) {
-    const struct header_map *headers = request->headers;
+    const struct header_map *headers = headers_to_send(request);
     bool end_stream = request->end_with_headers;
     request->headers = NULL;
     struct upstream_info *info = info_of(request);

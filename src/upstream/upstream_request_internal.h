@@ -34,6 +34,7 @@ struct upstream_request {
     bool is_internal; /* x-envoy-internal: true */
     bool is_upgraded; /* the connection is no longer HTTP/1 */
     bool is_connect;
+    struct slice upgrade_protocol;           /* sent as extended CONNECT; empty: not */
     bool is_body_above, is_connection_above; /* reasons of above_count */
     uint32_t above_count;
     uint32_t read_disable_count;

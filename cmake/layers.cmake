@@ -33,7 +33,7 @@ sp_add_library(sp_route DIRS src/route LINK ${level_filter_chain})
 sp_add_library(sp_upstream DIRS src/upstream LINK ${level_filter_chain} PRIVATE_LINK m)
 sp_add_library(sp_listener DIRS src/listener LINK ${level_filter_chain})
 sp_add_library(sp_stream DIRS src/stream LINK ${level_upstream})
-sp_add_library(sp_admin DIRS src/admin LINK ${level_stream})
+sp_add_library(sp_admin DIRS src/admin LINK ${level_stream} TEST_LINK sp_tls_testing)
 
 sp_add_library(sp_proto DIRS proto LINK ${level_base} sp_proto_gen PkgConfig::protobuf_c)
 sp_add_library(sp_xds DIRS xds EXCLUDE "/xds/transport/grpc_" LINK sp_proto sp_route ${level_filter_chain}

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * An address in the form of envoy.config.core.v3.Address.
+ * An address in the JSON form of envoy.config.core.v3.Address, as /clusters and /listeners show it: a
+ * socket_address or, for Unix sockets, a pipe.
  */
 #ifndef SRC_ADMIN_ADMIN_ADDRESS_H
 #define SRC_ADMIN_ADMIN_ADDRESS_H

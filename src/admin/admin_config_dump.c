@@ -20,7 +20,8 @@ void admin_handle_config_dump(struct admin_request *request) {
             admin_answer(request, 400, "INVALID_ARGUMENT: Error while parsing name_regex from ");
             request->content_type = content_plain;
             admin_slice(request->body, pattern);
-            buffer_append_printf(request->body, ": %s", err.message);
+            admin_text(request->body, ": ");
+            admin_slice(request->body, admin_regex_reason(&err, pattern));
             return;
         }
         query.name_regex = regex;

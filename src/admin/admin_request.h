@@ -58,6 +58,8 @@ void admin_answer(struct admin_request *request, uint32_t status, const char *te
 /* Appends literal text and slices. */
 void admin_text(struct buffer *out, const char *text);
 void admin_slice(struct buffer *out, struct slice text);
+/* What RE2 says against `pattern`, without regex_new's own words before it. */
+struct slice admin_regex_reason(const struct error *err, struct slice pattern);
 
 admin_handler_fn admin_handle_home;
 admin_handler_fn admin_handle_help;

@@ -119,6 +119,16 @@ void admin_slice(struct buffer *out, struct slice text) {
     buffer_append(out, text);
 }
 
+struct slice admin_regex_reason(const struct error *err, struct slice pattern) {
+    const struct slice quote = SLICE("'");
+    struct slice message = slice_from_string(err->message);
+    size_t opening = slice_find(message, quote);
+    if (opening == SIZE_MAX || opening + pattern.len + sizeof("'': ") - 1 > message.len) {
+        return message;
+    }
+    return slice_sub(message, opening + pattern.len + sizeof("'': ") - 1, SIZE_MAX);
+}
+
 void admin_answer(struct admin_request *request, uint32_t status, const char *text) {
     buffer_clear(request->body);
     request->status = status;

@@ -91,7 +91,7 @@ static bool parse_filter(struct admin_request *request, struct stats_query *quer
     }
     if (regex_new(text, &query->filter, &err) != STATUS_OK) {
         admin_answer(request, 400, "Invalid re2 regex: ");
-        admin_text(request->body, err.message);
+        admin_slice(request->body, admin_regex_reason(&err, text));
         return false;
     }
     return true;

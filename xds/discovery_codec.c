@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "xds/discovery_codec.h"
 
-#define PROTOBUF_C__NO_DEPRECATED
-
 #include "envoy/service/discovery/v3/discovery.pb-c.h"
 #include "google/rpc/status.pb-c.h"
 #include "src/base/check.h"

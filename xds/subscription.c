@@ -319,7 +319,9 @@ static enum status start_stream(struct xds_subscription *s, const API_SOURCE *so
     options.method = method_of(s->type, options.variant);
     s->mux = xds_mux_new(&options);
     use_mux(s, s->mux);
-    xds_mux_start(s->mux);
+    if (s->client->is_started) {
+        xds_mux_start(s->mux);
+    }
     return STATUS_OK;
 }
 
@@ -484,4 +486,12 @@ enum status xds_subscribe(struct xds_client *client, const struct xds_subscripti
 
 struct slice xds_subscription_version(const struct xds_subscription *s) {
     return s->version;
+}
+
+void xds_subscription_renew(struct xds_subscription *s) {
+    struct xds_mux *mux = s->ads != NULL ? s->ads : s->mux;
+    if (mux != NULL) {
+        ads_session_subscribe(xds_mux_session(mux), s->type_url, s->name);
+        ads_session_unsubscribe(xds_mux_session(mux), s->type_url, s->name);
+    }
 }

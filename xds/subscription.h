@@ -57,6 +57,9 @@ enum status xds_subscribe(struct xds_client *client, const struct xds_subscripti
                           struct xds_subscription **subscription, struct error *err) MUST_USE;
 void xds_subscription_free(struct xds_subscription *subscription); /* NULL allowed */
 
+/* A further user of the same name: where the protocol has full requests, it is sent again. */
+void xds_subscription_renew(struct xds_subscription *subscription);
+
 /* version_info of the last accepted response; empty before. */
 struct slice xds_subscription_version(const struct xds_subscription *subscription);
 

@@ -59,6 +59,7 @@ struct xds_client {
     struct hash_map named[CONFIG_KIND_COUNT]; /* of the aggregated stream; "": wildcards */
     struct management_server *ads_server;
     struct xds_mux *ads;
+    bool is_started; /* streams may be opened */
     struct stats_scope *control_plane;
 };
 

@@ -61,10 +61,14 @@ static void add_error(struct dispatch *dispatch, struct slice error) {
 // Subscribers may end their own or others' subscriptions: all are held while they are told.
 static void tell(struct dispatch *dispatch, struct xds_subscription *first,
                  const struct discovery_response *part) {
-    enum { TOLD_MAX = 64 };
-    struct xds_subscription *told[TOLD_MAX];
     uint32_t count = 0;
-    for (struct xds_subscription *s = first; s != NULL && count < TOLD_MAX; s = s->same_name) {
+    for (struct xds_subscription *s = first; s != NULL; s = s->same_name) {
+        count++;
+    }
+    struct xds_subscription **told =
+        ARENA_NEW_ARRAY(&dispatch->arena, count, struct xds_subscription *);
+    count = 0;
+    for (struct xds_subscription *s = first; s != NULL; s = s->same_name) {
         subscription_hold(s);
         told[count++] = s;
     }
@@ -173,8 +177,15 @@ enum status xds_client_set_ads(struct xds_client *client,
 }
 
 void xds_client_start(struct xds_client *client) {
+    client->is_started = true;
     if (client->ads != NULL) {
         xds_mux_start(client->ads);
+    }
+    LIST_FOR_EACH (node, &client->subscriptions) {
+        struct xds_subscription *s = LIST_ENTRY(node, struct xds_subscription, node);
+        if (s->mux != NULL) {
+            xds_mux_start(s->mux);
+        }
     }
 }
 

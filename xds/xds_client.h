@@ -33,6 +33,7 @@ void xds_client_free(struct xds_client *client); /* its subscriptions are gone *
 enum status xds_client_set_ads(struct xds_client *client,
                                const struct Envoy__Config__Core__V3__ApiConfigSource *source,
                                struct error *err) MUST_USE;
+/* Opens streams from here on: the clusters that they go to are there. */
 void xds_client_start(struct xds_client *client);
 
 /* Holds the aggregated stream's requests of a type back; counted. No-op without such a stream. */

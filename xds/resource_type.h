@@ -50,6 +50,7 @@ struct resource_dependency {
     uint32_t slot;
     /* A serialised envoy.config.core.v3.ConfigSource; empty: a static resource of the bootstrap. */
     struct slice config_source;
+    struct slice stat_prefix; /* of the place that names it: "http.ingress."; in the part's arena */
 };
 
 /* A part that came with the resource: an inline route configuration, a load_assignment. */

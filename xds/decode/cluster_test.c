@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "src/config/cluster_config.h"
 #include "src/config/health_check_config.h"
+#include "src/config/secret_config.h"
 #include "xds/decode/decode_test_fixture.h"
 
 #define STATIC_ENDPOINT                                                                            \
@@ -239,8 +240,8 @@ static const struct refusal refusals[] = {
      "cluster: c}}]\n" STATIC_ENDPOINT,
      "Didn't find a registered implementation for 'f'"},
     {"name: c\ntransport_socket: {name: t, typed_config: {\"@type\": "
-     "type.googleapis.com/envoy.extensions.transport_sockets.starttls.v3.StartTlsConfig, "
-     "cleartext_socket_config: {}}}\n" STATIC_ENDPOINT,
+     "type.googleapis.com/envoy.extensions.transport_sockets.alts.v3.Alts, "
+     "handshaker_service: a}}\n" STATIC_ENDPOINT,
      "Didn't find a registered implementation for 't'"},
     {"name: c\ntyped_extension_protocol_options: {x: {\"@type\": "
      "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions, "
@@ -263,7 +264,8 @@ START_TEST(cluster_faults_are_named) {
 END_TEST
 
 START_TEST(cluster_telemetry_filters_are_passed_over) {
-    cluster("name: c\nfilters: [{name: istio.metadata_exchange}]\n" STATIC_ENDPOINT);
+    cluster(
+        "name: c\nfilters: [{name: istio.metadata_exchange, typed_config: {\"@type\": type.googleapis.com/udpa.type.v1.TypedStruct, type_url: type.googleapis.com/envoy.tcp.metadataexchange.config.MetadataExchange, value: {protocol: istio-peer-exchange}}}]\n" STATIC_ENDPOINT);
 }
 END_TEST
 
@@ -285,8 +287,8 @@ START_TEST(cluster_owner_is_read_from_metadata) {
     ck_assert_int_eq(part->part.owner.kind, OWNER_METADATA);
     ck_assert_slice_eq(part->part.owner.text, "istio destination-rule shop/web");
     part = cluster("name: c\nmetadata: {filter_metadata: {envoy-gateway: {resources: [{kind: "
-                   "HTTPRoute, namespace: n, name: r, sectionName: s}]}}}\n" STATIC_ENDPOINT);
-    ck_assert_slice_eq(part->part.owner.text, "envoy-gateway HTTPRoute n/r/s");
+                   "HTTPRoute, namespace: ns, name: r, sectionName: s}]}}}\n" STATIC_ENDPOINT);
+    ck_assert_slice_eq(part->part.owner.text, "envoy-gateway HTTPRoute ns/r/s");
     part = cluster("name: kri_msvc_mesh1__ns_web_http\n" STATIC_ENDPOINT);
     ck_assert_slice_eq(part->part.owner.text, "kuma msvc mesh1/ns/web");
     part = cluster("name: c\n" STATIC_ENDPOINT);
@@ -339,7 +341,7 @@ END_TEST
 START_TEST(endpoints_policy_and_health_are_read) {
     decode_ok(&fixture, &resource_type_endpoint,
               "cluster_name: s\npolicy: {overprovisioning_factor: 100, drop_overloads: [{category: "
-              "x, drop_percentage: {numerator: 30}}, {category: y, drop_percentage: {numerator: "
+              "x, drop_percentage: {numerator: 30}}, {category: z, drop_percentage: {numerator: "
               "80}}]}\nendpoints: [{locality: {zone: z}, load_balancing_weight: 3, priority: 0, "
               "lb_endpoints: [{health_status: DRAINING, load_balancing_weight: 5, endpoint: "
               "{hostname: h, address: {pipe: {path: /run/a.sock}}}, metadata: {filter_metadata: "

@@ -31,20 +31,18 @@ static bool decode_network_filter(struct decoder *d, const LISTENER(Filter) * fr
         ENVOY__CONFIG__LISTENER__V3__FILTER__CONFIG_TYPE_CONFIG_DISCOVERY) {
         return decoder_field_error(d, "config_discovery", "extension discovery is not supported");
     }
-    if (!decode_any_type(d, from->typed_config, &view)) {
-        return false;
+    decoder_push(d, "typed_config");
+    bool is_ok = decode_any_type(d, from->typed_config, &view);
+    if (is_ok && !extension_is_telemetry(view.type)) {
+        out->name = decoder_text(d, from->name);
+        out->owner = d->config.part->owner;
+        out->factory = filter_registry_network(d->context->registry, view.type);
+        *is_used = out->factory != NULL;
+        is_ok = out->factory != NULL ? parse_network_filter(d, &view, out)
+                                     : decode_unknown_extension(d, from->name, &view);
     }
-    if (extension_is_telemetry(view.type)) {
-        return true;
-    }
-    out->factory = filter_registry_network(d->context->registry, view.type);
-    if (out->factory == NULL) {
-        return decode_unknown_extension(d, from->name, &view);
-    }
-    *is_used = true;
-    out->name = decoder_text(d, from->name);
-    out->owner = d->config.part->owner;
-    return parse_network_filter(d, &view, out);
+    decoder_pop(d);
+    return is_ok;
 }
 
 // The terminal filter is the last one and there is one.
@@ -238,6 +236,18 @@ decode_predicate(struct decoder *d, const LISTENER(ListenerFilterChainMatchPredi
     return is_ok ? out : NULL;
 }
 
+static void parse_listener_filter(struct decoder *d, const char *name, const struct any_view *view,
+                                  struct listener_filter_config *out) {
+    if (out->factory == NULL) {
+        (void)decode_unknown_extension(d, name, view);
+        return;
+    }
+    const ProtobufCMessage *message = decode_any_open(d, view);
+    if (message != NULL && out->factory->parse != NULL) {
+        out->config = out->factory->parse(&d->config, message);
+    }
+}
+
 static bool decode_listener_filter(struct decoder *d, const LISTENER(ListenerFilter) * from,
                                    struct listener_filter_config *out) {
     struct any_view view;
@@ -245,20 +255,15 @@ static bool decode_listener_filter(struct decoder *d, const LISTENER(ListenerFil
         ENVOY__CONFIG__LISTENER__V3__LISTENER_FILTER__CONFIG_TYPE_CONFIG_DISCOVERY) {
         return decoder_field_error(d, "config_discovery", "extension discovery is not supported");
     }
-    if (!decode_any_type(d, from->typed_config, &view)) {
-        return false;
-    }
+    uint32_t errors = d->config.validation->error_count;
     out->name = decoder_text(d, from->name);
     out->owner = d->config.part->owner;
-    out->factory = filter_registry_listener(d->context->registry, view.type);
-    if (out->factory == NULL) {
-        return decode_unknown_extension(d, from->name, &view);
+    decoder_push(d, "typed_config");
+    if (decode_any_type(d, from->typed_config, &view)) {
+        out->factory = filter_registry_listener(d->context->registry, view.type);
+        parse_listener_filter(d, from->name, &view, out);
     }
-    uint32_t errors = d->config.validation->error_count;
-    const ProtobufCMessage *message = decode_any_open(d, &view);
-    if (message != NULL && out->factory->parse != NULL) {
-        out->config = out->factory->parse(&d->config, message);
-    }
+    decoder_pop(d);
     if (from->filter_disabled != NULL) {
         decoder_push(d, "filter_disabled");
         out->disabled_predicate = decode_predicate(d, from->filter_disabled);

@@ -7,7 +7,7 @@
 #include "src/stream/http_connection_stats.h"
 #include "src/stream/http_stream.h"
 
-enum { HTTP_CONNECTION_MAGIC = 0x68636f6e };
+enum { HTTP_CONNECTION_MAGIC = 0x68636f6e, MAX_LEFT_INPUT_BYTES = 64 * 1024 };
 
 static struct http_connection *from_filter(struct network_filter *f) {
     struct http_connection *conn = (struct http_connection *)(void *)f;
@@ -269,6 +269,31 @@ static void on_protocol_error(struct http_connection *conn, const struct error *
     close_socket(conn, CONNECTION_CLOSE_FLUSH_AND_DELAY);
 }
 
+static void count_destroy(struct http_connection *conn, bool is_local) {
+    http_connection_count(conn, HCM_DOWNSTREAM_CX_DESTROY);
+    http_connection_count(conn, is_local ? HCM_DOWNSTREAM_CX_DESTROY_LOCAL
+                                         : HCM_DOWNSTREAM_CX_DESTROY_REMOTE);
+    if (conn->stream_count > 0) {
+        http_connection_count(conn, HCM_DOWNSTREAM_CX_DESTROY_ACTIVE_RQ);
+        http_connection_count(conn, is_local ? HCM_DOWNSTREAM_CX_DESTROY_LOCAL_ACTIVE_RQ
+                                             : HCM_DOWNSTREAM_CX_DESTROY_REMOTE_ACTIVE_RQ);
+    }
+}
+
+/* The client ended its direction: as in Envoy it has gone, whatever it still waits for. */
+static void end_input(struct http_connection *conn) {
+    conn->input_ended = true;
+    if (conn->stream_count > 0) {
+        count_destroy(conn, false);
+        conn->is_destroy_counted = true;
+    }
+    http_codec_connection_lost(conn->codec, HTTP_RESET_CONNECTION_TERMINATION,
+                               "downstream_remote_disconnect");
+    if (conn->drain != HTTP_CONNECTION_CLOSED) {
+        close_socket(conn, CONNECTION_CLOSE_FLUSH);
+    }
+}
+
 static void dispatch(struct http_connection *conn, struct buffer *input, bool end_stream) {
     if (conn->codec == NULL) {
         enum status status = create_codec(conn, input);
@@ -302,11 +327,19 @@ static void dispatch(struct http_connection *conn, struct buffer *input, bool en
         return;
     }
     if (end_stream) {
-        conn->input_ended = true;
-        http_codec_input_ended(conn->codec);
-        if (conn->stream_count == 0 && conn->drain != HTTP_CONNECTION_CLOSED) {
-            close_socket(conn, CONNECTION_CLOSE_FLUSH);
-        }
+        end_input(conn);
+    }
+}
+
+/* What the codec leaves (a pipelined request, a body that nobody takes yet) stays in the connection's
+ * input; beyond this the rest waits in the kernel. */
+static void bound_input(struct http_connection *conn, const struct buffer *input) {
+    uint32_t limit = network_filter_listener(&conn->base)->per_connection_buffer_limit_bytes;
+    limit = limit == 0 || limit > MAX_LEFT_INPUT_BYTES ? MAX_LEFT_INPUT_BYTES : limit;
+    if (!conn->is_input_paused && conn->codec != NULL && conn->codec->protocol != HTTP_2 &&
+        conn->stream_count > 0 && input->len > limit) {
+        conn->is_input_paused = true;
+        connection_read_disable(socket_of(conn), true);
     }
 }
 
@@ -318,30 +351,28 @@ static enum network_filter_verdict on_data(struct network_filter *f, struct buff
     }
     if (conn->drain == HTTP_CONNECTION_CLOSED) {
         buffer_clear(data);
+    } else {
+        bound_input(conn, data);
     }
     return NETWORK_FILTER_STOP;
 }
 
-/* The bytes of a pipelined request wait in the connection's input; an empty activation hands them
- * over again. */
+/* What waits in the connection's input is handed over again when reading goes on. */
 static void resume_dispatch(void *arg) {
     struct http_connection *conn = arg;
     CHECK_MAGIC(conn, HTTP_CONNECTION_MAGIC);
-    if (conn->drain != HTTP_CONNECTION_CLOSED) {
-        connection_read_disable(socket_of(conn), true);
-        connection_read_disable(socket_of(conn), false);
+    if (conn->drain == HTTP_CONNECTION_CLOSED) {
+        return;
     }
+    if (!conn->is_input_paused) {
+        connection_read_disable(socket_of(conn), true);
+    }
+    conn->is_input_paused = false;
+    connection_read_disable(socket_of(conn), false);
 }
 
-static void count_destroy(struct http_connection *conn, bool is_local) {
-    http_connection_count(conn, HCM_DOWNSTREAM_CX_DESTROY);
-    http_connection_count(conn, is_local ? HCM_DOWNSTREAM_CX_DESTROY_LOCAL
-                                         : HCM_DOWNSTREAM_CX_DESTROY_REMOTE);
-    if (conn->stream_count > 0) {
-        http_connection_count(conn, HCM_DOWNSTREAM_CX_DESTROY_ACTIVE_RQ);
-        http_connection_count(conn, is_local ? HCM_DOWNSTREAM_CX_DESTROY_LOCAL_ACTIVE_RQ
-                                             : HCM_DOWNSTREAM_CX_DESTROY_REMOTE_ACTIVE_RQ);
-    }
+bool http_connection_is_output_full(const struct http_connection *conn) {
+    return connection_is_above_high_watermark(network_filter_connection(&conn->base));
 }
 
 static void on_event(struct network_filter *f, enum connection_event event) {
@@ -350,7 +381,9 @@ static void on_event(struct network_filter *f, enum connection_event event) {
         return;
     }
     conn->drain = HTTP_CONNECTION_CLOSED;
-    count_destroy(conn, event == CONNECTION_LOCAL_CLOSE);
+    if (!conn->is_destroy_counted) {
+        count_destroy(conn, event == CONNECTION_LOCAL_CLOSE && !conn->input_ended);
+    }
     if (conn->codec != NULL) {
         http_codec_connection_lost(conn->codec, HTTP_RESET_CONNECTION_TERMINATION,
                                    event == CONNECTION_LOCAL_CLOSE
@@ -462,6 +495,9 @@ struct network_filter *http_connection_create(const void *shared, struct io_cont
 void http_connection_read_disable(struct http_connection *conn, bool disable) {
     if (conn->drain != HTTP_CONNECTION_CLOSED) {
         connection_read_disable(socket_of(conn), disable);
+    }
+    if (!disable && conn->is_input_paused) {
+        http_connection_resume(conn);
     }
 }
 

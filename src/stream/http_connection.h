@@ -45,6 +45,8 @@ struct http_connection {
     bool is_tls;
     bool close_after_stream; /* HTTP/1.1: the response in progress is the last */
     bool input_ended;
+    bool is_destroy_counted;
+    bool is_input_paused;    /* HTTP/1.1: more waits in the input than we want to hold */
     bool is_shutting_down;   /* close as soon as nothing is in progress */
     struct timer idle_timer; /* also the drain timer once noticed */
     struct timer duration_timer;
@@ -71,5 +73,7 @@ void http_connection_read_disable(struct http_connection *conn, bool disable);
 /* At the end of the turn, offers the codec again what it left in the input. */
 void http_connection_resume(struct http_connection *conn);
 void http_connection_count(struct http_connection *conn, uint32_t stat);
+/* The client's side is above its high mark. */
+bool http_connection_is_output_full(const struct http_connection *conn);
 
 #endif

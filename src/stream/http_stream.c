@@ -440,8 +440,10 @@ static void on_deferred(void *arg) {
         return;
     }
     if (stream->chain.is_destroyed) {
+        uint32_t pauses = stream->chain.encode_pauses;
         http_filter_chain_init(&stream->chain, &http_stream_host_ops, stream, &stream->arena,
                                stream->conn->io, &stream->info, stream->chain.decode_limit_bytes);
+        stream->chain.encode_pauses = pauses; /* the client is as slow as before */
         run_request(stream, true);
     }
 }
@@ -480,6 +482,9 @@ struct http_stream *http_stream_new(struct http_connection *conn, struct http_co
     http_filter_chain_init(&stream->chain, &http_stream_host_ops, stream, &stream->arena, conn->io,
                            &stream->info,
                            network_filter_listener(&conn->base)->per_connection_buffer_limit_bytes);
+    if (http_connection_is_output_full(conn)) {
+        http_filter_chain_pause_response(&stream->chain, true);
+    }
     http_stream_timeouts_init(stream);
     http_connection_count(conn, HCM_DOWNSTREAM_RQ_TOTAL);
     http_connection_count(conn, HCM_DOWNSTREAM_RQ_ACTIVE);

@@ -98,6 +98,7 @@ static enum http_filter_verdict decode_headers(struct http_filter *f, struct hea
     struct router *router = from_filter(f);
     router->request_headers = headers;
     router->request_ended = end_stream;
+    router->response_paused = http_filter_is_response_paused(f);
     router->is_upgrade = http_is_upgrade(headers) || http_is_connect(headers);
     router_count(router, ROUTER_RQ_TOTAL);
     router->route = http_filter_route(f);

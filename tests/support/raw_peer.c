@@ -11,6 +11,7 @@ enum { SLOW_RECEIVE_BYTES = 4096 };
 
 void raw_peer_adopt(struct raw_peer *peer, struct test_stack *stack, int fd) {
     *peer = (struct raw_peer){.fd = fd, .is_reading = true};
+    socket_set_nodelay(fd); /* small pieces must not wait for acknowledgements */
     list_push_back(&stack->raw_peers, &peer->node);
 }
 

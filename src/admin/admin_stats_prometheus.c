@@ -6,11 +6,26 @@
 #include "src/admin/json_writer.h"
 #include "src/admin/stat_tags.h"
 #include "src/base/check.h"
+#include "src/base/hash_map.h"
 
 struct prometheus_entry {
+    struct prometheus_entry *next; /* in its group, in the order of the names */
     const struct stats_entry *entry;
     struct slice base;   /* the name without tags */
     struct slice labels; /* `a="b",c="d"` */
+};
+
+/* What is one metric: all stats of a kind that have the same name without tags. A group instead of a sort
+ * of all stats by that name: there are some hundred of them, in a million stats. */
+struct prometheus_group {
+    struct slice base;
+    enum stat_kind kind;
+    struct prometheus_entry *first, *last;
+};
+struct prometheus_groups {
+    struct hash_map by_base[STAT_HISTOGRAM + 1]; /* by kind */
+    struct prometheus_group **items;
+    size_t count, capacity;
 };
 
 static size_t escaped_len(struct slice text) {
@@ -58,13 +73,47 @@ static struct slice make_labels(const struct stat_tags *tags, struct arena *aren
 }
 
 static int compare(const void *a, const void *b) {
-    const struct prometheus_entry *left = a;
-    const struct prometheus_entry *right = b;
-    if (left->entry->kind != right->entry->kind) { /* counters, gauges, histograms */
-        return left->entry->kind < right->entry->kind ? -1 : 1;
+    const struct prometheus_group *left = *(struct prometheus_group *const *)a;
+    const struct prometheus_group *right = *(struct prometheus_group *const *)b;
+    if (left->kind != right->kind) { /* counters, gauges, histograms */
+        return left->kind < right->kind ? -1 : 1;
     }
-    int order = slice_compare(left->base, right->base);
-    return order != 0 ? order : slice_compare(left->entry->name, right->entry->name);
+    return slice_compare(left->base, right->base);
+}
+
+static void groups_init(struct prometheus_groups *groups) {
+    *groups = (struct prometheus_groups){.count = 0};
+    for (size_t i = 0; i < ARRAY_LEN(groups->by_base); i++) {
+        hash_map_init(&groups->by_base[i]);
+    }
+}
+
+static void groups_deinit(struct prometheus_groups *groups) {
+    for (size_t i = 0; i < ARRAY_LEN(groups->by_base); i++) {
+        hash_map_deinit(&groups->by_base[i]);
+    }
+    mem_free(groups->items);
+}
+
+static void groups_add(struct prometheus_groups *groups, struct prometheus_entry *item,
+                       struct arena *arena) {
+    struct hash_map *map = &groups->by_base[item->entry->kind];
+    struct prometheus_group *group = hash_map_get(map, item->base);
+    if (group != NULL) {
+        group->last->next = item;
+        group->last = item;
+        return;
+    }
+    group = ARENA_NEW(arena, struct prometheus_group);
+    *group = (struct prometheus_group){
+        .base = item->base, .kind = item->entry->kind, .first = item, .last = item};
+    (void)hash_map_put(map, group->base, group);
+    if (groups->count == groups->capacity) {
+        groups->capacity = groups->capacity == 0 ? 256 : groups->capacity * 2;
+        groups->items =
+            mem_realloc(groups->items, groups->capacity * sizeof(struct prometheus_group *));
+    }
+    groups->items[groups->count++] = group;
 }
 
 /* [a-zA-Z0-9_] stay, "envoy_" comes first. */
@@ -155,28 +204,33 @@ static const char *type_name(enum stat_kind kind, bool is_summary) {
     return is_summary ? "summary" : "histogram";
 }
 
+static struct prometheus_entry *make_item(const struct stats_entry *entry, struct arena *arena) {
+    struct prometheus_entry *item = ARENA_NEW(arena, struct prometheus_entry);
+    struct stat_tags tags;
+    stat_tags_extract(entry->name, arena, &tags);
+    *item = (struct prometheus_entry){
+        .entry = entry, .base = tags.base, .labels = make_labels(&tags, arena)};
+    return item;
+}
+
 void stats_write_prometheus(struct stats_list *list, struct buffer *out) {
     bool is_summary = list->query->buckets == STATS_BUCKETS_SUMMARY;
-    struct prometheus_entry *items = mem_calloc(list->count + 1, sizeof(items[0]));
+    struct prometheus_groups groups;
+    groups_init(&groups);
     for (size_t i = 0; i < list->count; i++) {
-        struct stat_tags tags;
-        stat_tags_extract(list->items[i].name, &list->arena, &tags);
-        items[i] = (struct prometheus_entry){
-            .entry = &list->items[i],
-            .base = tags.base,
-            .labels = make_labels(&tags, &list->arena),
-        };
+        groups_add(&groups, make_item(&list->items[i], &list->arena), &list->arena);
     }
-    qsort(items, list->count, sizeof(items[0]), compare);
-    for (size_t i = 0; i < list->count; i++) {
-        bool is_same = i > 0 && items[i].entry->kind == items[i - 1].entry->kind &&
-                       slice_equal(items[i].base, items[i - 1].base);
-        if (!is_same) {
-            admin_text(out, "# TYPE ");
-            append_metric(out, items[i].base);
-            buffer_append_printf(out, " %s\n", type_name(items[i].entry->kind, is_summary));
+    if (groups.count > 0) {
+        qsort(groups.items, groups.count, sizeof(struct prometheus_group *), compare);
+    }
+    for (size_t i = 0; i < groups.count; i++) {
+        const struct prometheus_group *group = groups.items[i];
+        admin_text(out, "# TYPE ");
+        append_metric(out, group->base);
+        buffer_append_printf(out, " %s\n", type_name(group->kind, is_summary));
+        for (const struct prometheus_entry *item = group->first; item != NULL; item = item->next) {
+            write_item(out, item, is_summary);
         }
-        write_item(out, &items[i], is_summary);
     }
-    mem_free(items);
+    groups_deinit(&groups);
 }

@@ -72,8 +72,6 @@ struct cut {
 
 struct match {
     struct slice name;
-    const struct tag_rule *rule;
-    struct cut cut;
     size_t value_from, value_to; /* of the tag in the name */
 };
 
@@ -121,6 +119,9 @@ static bool match_rest(struct match *match, struct slice pattern, size_t end) {
 }
 
 static bool match_many(struct match *match, struct slice pattern, size_t at, bool is_tag) {
+    if (pattern.len == 0 && !is_tag) {
+        return true;
+    }
     for (size_t end = part_end(match->name, at);; end = part_end(match->name, end + 1)) {
         if (match_rest(match, pattern, end)) {
             if (is_tag) {
@@ -179,7 +180,10 @@ static bool match_parts(struct match *match, struct slice pattern, size_t at) {
 }
 
 static bool match_rule(struct slice name, const struct tag_rule *rule, struct cut *cut) {
-    struct match match = {.name = name, .rule = rule};
+    struct match match = {.name = name};
+    if (rule->pattern[0] != '$' && (uint8_t)rule->pattern[0] != name.ptr[0]) {
+        return false; /* most rules, before anything is taken apart */
+    }
     if (!match_parts(&match, slice_from_string(rule->pattern), 0)) {
         return false;
     }
@@ -234,14 +238,18 @@ static struct slice remove_cuts(struct slice name, const struct cut *cuts, uint3
                                 struct arena *arena) {
     uint8_t *text = arena_alloc_bytes(arena, name.len);
     size_t len = 0;
-    for (size_t i = 0; i < name.len; i++) {
-        bool is_cut = false;
-        for (uint32_t c = 0; c < count; c++) {
-            is_cut = is_cut || (i >= cuts[c].from && i < cuts[c].to);
+    for (size_t at = 0; at < name.len;) {
+        size_t end = name.len; /* of what stays */
+        size_t next = name.len;
+        for (uint32_t i = 0; i < count; i++) {
+            if (cuts[i].to > at && cuts[i].from < end) {
+                end = cuts[i].from > at ? cuts[i].from : at;
+                next = cuts[i].to;
+            }
         }
-        if (!is_cut) {
-            text[len++] = name.ptr[i];
-        }
+        memcpy(text + len, name.ptr + at, end - at);
+        len += end - at;
+        at = next;
     }
     return slice_make(text, len);
 }

@@ -253,7 +253,7 @@ START_TEST(file_log_writes_each_threads_lines_in_order) {
     for (char *at = text; *at != '\0'; at += 5) {
         int which = at[0] - 'a';
         ck_assert(which == 0 || which == 1);
-        ck_assert_int_eq(atoi(at + 1), next[which]++);
+        ck_assert_int_eq((int)strtol(at + 1, NULL, 10), next[which]++);
         ck_assert_int_eq(at[4], '\n');
     }
     ck_assert_int_eq(next[0], 200);

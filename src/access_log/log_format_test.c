@@ -222,6 +222,27 @@ START_TEST(log_format_writes_what_envoy_writes) {
 }
 END_TEST
 
+// The default form against the general one, over leap years and the turns of centuries.
+START_TEST(log_format_default_time_is_right_on_every_day) {
+    struct fixture f;
+    set_up(&f);
+    const struct log_format *fast;
+    const struct log_format *general;
+    ck_assert_int_eq(log_format_compile(SLICE("%START_TIME%"), false, &f.arena, &fast, NULL),
+                     STATUS_OK);
+    ck_assert_int_eq(log_format_compile(SLICE("%START_TIME(%Y-%m-%dT%H:%M:%S.%3fZ)%"), false,
+                                        &f.arena, &general, NULL),
+                     STATUS_OK);
+    for (uint64_t day = 0; day < 60000; day++) {
+        f.info.start_wall_us = (day * 86400 + day % 86400) * 1000000 + day;
+        struct slice a = log_format_text(fast, &f.input, &f.arena);
+        struct slice b = log_format_text(general, &f.input, &f.arena);
+        ck_assert_msg(slice_equal(a, b), "%.*s is not %.*s", SLICE_ARG(a), SLICE_ARG(b));
+    }
+    tear_down(&f);
+}
+END_TEST
+
 struct error_case {
     const char *format, *message;
 };
@@ -379,7 +400,7 @@ START_TEST(log_format_json_escapes_every_byte) {
     set_up(&f);
     f.input.local_reply_body = SLICE("\x01\x1f\x7f\n\r\b\f\"\\/<>&'");
     expect_json(&f, "{\"b\":\"%LOCAL_REPLY_BODY%\"}", false,
-                "{\"b\":\"\\u0001\\u001f\\u007f\\n\\r\\b\\f\\\"\\\\/<>&'\"}\n");
+                "{\"b\":\"\\u0001\\u001f\x7f\\n\\r\\b\\f\\\"\\\\/<>&'\"}\n");
     uint8_t all[256];
     for (int i = 0; i < 256; i++) {
         all[i] = (uint8_t)i;
@@ -507,6 +528,7 @@ int main(void) {
     Suite *suite = suite_create("log_format");
     TCase *tcase = tcase_create("log_format");
     tcase_add_test(tcase, log_format_writes_what_envoy_writes);
+    tcase_add_test(tcase, log_format_default_time_is_right_on_every_day);
     tcase_add_test(tcase, log_format_refuses_with_envoys_words);
     tcase_add_test(tcase, log_format_omits_empty_values_but_not_flags);
     tcase_add_test(tcase, log_format_joins_flags_in_order);

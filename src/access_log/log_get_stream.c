@@ -141,24 +141,28 @@ void log_get_upstream_protocol(const struct log_op *op, const struct log_format_
                               : SLICE(""));
 }
 
-// param: long form.
-void log_get_flags(const struct log_op *op, const struct log_format_input *input,
-                   struct log_value *value) {
-    const struct stream_info *info = log_info(input);
+static void set_flags_without_arena(const struct stream_info *info, bool long_form,
+                                    const struct log_format_input *input, struct log_value *value) {
     struct arena arena;
-    struct stream_info view = {.response_flags = info->response_flags, .arena = info->arena};
-    if (view.arena != NULL) {
-        log_value_text(value, stream_info_flags_text(&view, op->param != 0));
-        return;
-    }
     arena_init_heap(&arena, 0);
-    view.arena = &arena;
-    struct slice text = stream_info_flags_text(&view, op->param != 0);
+    struct stream_info view = {.response_flags = info->response_flags, .arena = &arena};
+    struct slice text = stream_info_flags_text(&view, long_form);
     size_t len = text.len;
     uint8_t *room = log_value_room(value, input, &len);
     memcpy(room, text.ptr, len);
     log_value_text(value, slice_make(room, len));
     arena_deinit(&arena);
+}
+
+// param: long form.
+void log_get_flags(const struct log_op *op, const struct log_format_input *input,
+                   struct log_value *value) {
+    const struct stream_info *info = log_info(input);
+    if (info->arena == NULL && info->response_flags != 0) {
+        set_flags_without_arena(info, op->param != 0, input, value);
+    } else {
+        log_value_text(value, stream_info_flags_text(info, op->param != 0));
+    }
 }
 
 static bool is_space(uint8_t c) {

@@ -55,13 +55,43 @@ void log_output_number(struct log_output *out, uint64_t number) {
     log_output_bytes(out, slice_make(text + at, sizeof(text) - at));
 }
 
+#define EACH_BYTE(value) (UINT64_C(0x0101010101010101) * (value))
+
+// Non-zero where a byte of `word` is `value`; neighbours above it may be named with it.
+static uint64_t has_byte(uint64_t word, uint64_t value) {
+    uint64_t zeroed = word ^ EACH_BYTE(value);
+    return (zeroed - EACH_BYTE(1)) & ~zeroed & EACH_BYTE(0x80);
+}
+
+static uint64_t has_control(uint64_t word) {
+    return ((word - EACH_BYTE(0x20)) & ~word & EACH_BYTE(0x80)) | has_byte(word, 0x7f);
+}
+
+// How many bytes from `at` on can go out as they are without looking at each; a multiple of eight.
+static size_t skip_words(struct slice text, size_t at, bool is_json) {
+    size_t start = at;
+    while (text.len - at >= sizeof(uint64_t)) {
+        uint64_t word;
+        memcpy(&word, text.ptr + at, sizeof(word));
+        uint64_t found = has_control(word);
+        if (is_json) {
+            found |= has_byte(word, '"') | has_byte(word, '\\') | (word & EACH_BYTE(0x80));
+        }
+        if (found != 0) {
+            break;
+        }
+        at += sizeof(word);
+    }
+    return at - start;
+}
+
 static bool breaks_line(uint8_t c) {
     return (c < 0x20 && c != '\t') || c == 0x7f;
 }
 
 void log_output_one_line(struct log_output *out, struct slice text) {
     size_t start = 0;
-    for (size_t i = 0; i < text.len; i++) {
+    for (size_t i = skip_words(text, 0, false); i < text.len; i++) {
         uint8_t c = text.ptr[i];
         if (breaks_line(c)) {
             log_output_bytes(out, slice_sub(text, start, i - start));
@@ -108,7 +138,7 @@ static char short_escape(uint8_t c) {
 }
 
 static bool is_plain(uint8_t c, bool is_utf8) {
-    return c >= 0x20 && c != '"' && c != '\\' && (c < 0x7f || (is_utf8 && c > 0x7f));
+    return c >= 0x20 && c != '"' && c != '\\' && (c < 0x7f || is_utf8);
 }
 
 static size_t escape_byte(uint8_t c, bool is_utf8, char escape[ESCAPE_BYTES]) {
@@ -124,7 +154,7 @@ static size_t escape_byte(uint8_t c, bool is_utf8, char escape[ESCAPE_BYTES]) {
 }
 
 static bool is_all_plain(struct slice text) {
-    for (size_t i = 0; i < text.len; i++) {
+    for (size_t i = skip_words(text, 0, true); i < text.len; i++) {
         if (!is_plain(text.ptr[i], false)) {
             return false;
         }

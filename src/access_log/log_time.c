@@ -191,6 +191,25 @@ static size_t put_conversion(struct time_writer *w, struct slice spec) {
     return 1;
 }
 
+// gmtime_r takes the process's time zone lock, and with it all other workers. Days to date as in the
+// proleptic Gregorian calendar, eras of 400 years that begin in March.
+static void split_utc(uint64_t seconds, struct tm *tm) {
+    enum { DAYS_PER_ERA = 146097, EPOCH_DAYS = 719468 };
+    uint64_t days = seconds / 86400;
+    uint32_t of_day = (uint32_t)(seconds % 86400);
+    uint64_t shifted = days + EPOCH_DAYS;
+    uint32_t of_era = (uint32_t)(shifted % DAYS_PER_ERA);
+    uint32_t year = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
+    uint32_t of_year = of_era - (365 * year + year / 4 - year / 100);
+    uint32_t month = (5 * of_year + 2) / 153; // 0: March
+    tm->tm_mday = (int)(of_year - (153 * month + 2) / 5 + 1);
+    tm->tm_mon = (int)(month < 10 ? month + 2 : month - 10);
+    tm->tm_year = (int)(year + shifted / DAYS_PER_ERA * 400 + (month >= 10 ? 1 : 0)) - 1900;
+    tm->tm_hour = (int)(of_day / 3600);
+    tm->tm_min = (int)(of_day / 60 % 60);
+    tm->tm_sec = (int)(of_day % 60);
+}
+
 size_t log_time_format(struct slice format, uint64_t wall_us, bool is_local, char *text,
                        size_t capacity) {
     struct time_writer w = {
@@ -201,6 +220,11 @@ size_t log_time_format(struct slice format, uint64_t wall_us, bool is_local, cha
         .is_local = is_local,
     };
     time_t seconds = (time_t)w.seconds;
+    if (format.len == 0 && !is_local) {
+        split_utc(w.seconds, &w.tm);
+        put_default(&w);
+        return w.used;
+    }
     if (is_local) {
         localtime_r(&seconds, &w.tm);
     } else {

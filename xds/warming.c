@@ -69,10 +69,7 @@ void warm_item_put_extras(struct warm_item *item) {
         const struct extra_part *extra = &item->extra[i];
         struct config_part *part = config_part_ref(extra->part);
         if (part->kind == CONFIG_ENDPOINT) {
-            const struct cluster_part *cluster =
-                (const struct cluster_part *)(void *)item->result.part;
-            targets->endpoints_set(targets->arg, cluster->eds_name,
-                                   (struct endpoint_part *)(void *)part);
+            targets->endpoints_set(targets->arg, part->name, (struct endpoint_part *)(void *)part);
         } else {
             config_store_put(store_of(item), part->kind, extra->slot, part);
         }

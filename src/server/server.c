@@ -8,10 +8,11 @@
 #include "src/listener/listener_manager.h"
 #include "src/server/hcm_factory.h"
 #include "src/server/server_internal.h"
+#include "src/server/server_targets.h"
 #include "src/upstream/cluster_manager.h"
 #include "src/upstream/upstream.h"
 #include "xds/bootstrap/bootstrap_loader.h"
-#include "xds/compat.h"
+#include "xds/transport/grpc_transport.h"
 #include "xds/xds.h"
 
 /* ---- the bootstrap ---- */
@@ -140,15 +141,26 @@ static enum status make_data_path(struct server *server, struct error *err) {
     return STATUS_OK;
 }
 
+static void on_unknown_field(void *arg, bool is_static) {
+    const struct server *server = arg;
+    stats_inc(server->server_scope, server->control.index,
+              is_static ? SERVER_STAT_STATIC_UNKNOWN_FIELDS : SERVER_STAT_DYNAMIC_UNKNOWN_FIELDS);
+}
+
 static enum status make_xds(struct server *server, struct error *err) {
+    server->transport = grpc_transport_new(server->control.mailbox, err);
+    if (server->transport == NULL) {
+        return STATUS_IO;
+    }
     struct xds_options options = {
         .control = &server->control,
         .decode = &server->decode,
-        .clusters = server->clusters,
-        .listeners = server->listeners,
+        .targets = server_targets(server),
+        .transport = server->transport,
         .bootstrap = server->bootstrap,
-        .server_stats = server->server_scope,
+        .reject_unknown_dynamic_fields = server->options->reject_unknown_dynamic_fields,
         .on_initialized = server_on_initialized,
+        .on_unknown_field = on_unknown_field,
         .arg = server,
     };
     server->xds = xds_new(&options, err);
@@ -229,6 +241,7 @@ static void deliver_mail(struct server *server) {
 
 static void free_configuration(struct server *server) {
     xds_free(server->xds);
+    grpc_transport_free(server->transport);
     free_workers(server);
     upstream_manager_free(server->upstream);
     cluster_manager_free(server->clusters);
@@ -268,6 +281,7 @@ enum status server_validate(const struct options *options, struct error *err) {
     if (server == NULL) {
         return err->status;
     }
+    enum status status = xds_validate(server->xds, err);
     server_free(server);
-    return STATUS_OK;
+    return status;
 }

@@ -42,7 +42,13 @@ static void admin_reopen_logs(void *arg) {
 static enum status admin_config_dump(void *arg, const struct config_dump_query *query,
                                      struct buffer *out) {
     const struct server *server = arg;
-    return xds_config_dump(server->xds, query, out);
+    struct xds_dump_query dump = {
+        .resource = query->resource,
+        .mask = query->mask,
+        .name_regex = query->name_regex,
+        .include_eds = query->include_eds,
+    };
+    return xds_config_dump(server->xds, &dump, out);
 }
 
 static const struct admin_callbacks callbacks = {
@@ -102,8 +108,5 @@ enum status server_start_admin(struct server *server, struct error *err) {
     if (server->admin == NULL) {
         return STATUS_IO;
     }
-    char text[ADDRESS_TEXT_BYTES];
-    LOG(ADMIN, INFO, "admin address: %.*s",
-        SLICE_ARG(address_to_text(admin_address(server->admin), text)));
     return write_address(server, err);
 }

@@ -19,6 +19,7 @@
 #include "xds/bootstrap/bootstrap_settings.h"
 
 struct xds;
+struct xds_transport;
 
 struct server {
     const struct options *options;
@@ -41,6 +42,7 @@ struct server {
     struct cluster_manager *clusters;
     struct upstream_manager *upstream;
     struct listener_manager *listeners;
+    struct xds_transport *transport;
     struct xds *xds;
     struct admin *admin;
     struct admin_server_facts facts;

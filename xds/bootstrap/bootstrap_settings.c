@@ -5,6 +5,11 @@
 
 #include "envoy/config/bootstrap/v3/bootstrap.pb-c.h"
 #include "envoy/extensions/resource_monitors/downstream_connections/v3/downstream_connections.pb-c.h"
+#include "envoy/type/v3/semantic_version.pb-c.h"
+#include "sallyport_version.h"
+#include "src/filter_chain/http_filter.h"
+#include "src/filter_chain/listener_filter.h"
+#include "src/filter_chain/network_filter.h"
 #include "xds/bootstrap/proto_json.h"
 #include "xds/decode/access_log.h"
 #include "xds/decode/decode_common.h"
@@ -19,6 +24,79 @@ enum { DEFAULT_STATS_FLUSH_MS = 5000 };
 static void set_text(struct arena *arena, char **field, const char *flag) {
     if (flag != NULL && (*field == NULL || **field == '\0')) {
         *field = arena_dup_string(arena, slice_from_string(flag));
+    }
+}
+
+/* ---- what the program says of itself ---- */
+
+static void add_metadata(Google__Protobuf__Struct *metadata, const char *key, const char *value,
+                         struct arena *arena) {
+    Google__Protobuf__Struct__FieldsEntry *entry =
+        ARENA_NEW(arena, Google__Protobuf__Struct__FieldsEntry);
+    google__protobuf__struct__fields_entry__init(entry);
+    entry->key = arena_dup_string(arena, slice_from_string(key));
+    entry->value = ARENA_NEW(arena, Google__Protobuf__Value);
+    google__protobuf__value__init(entry->value);
+    entry->value->kind_case = GOOGLE__PROTOBUF__VALUE__KIND_STRING_VALUE;
+    entry->value->string_value = arena_dup_string(arena, slice_from_string(value));
+    metadata->fields[metadata->n_fields++] = entry;
+}
+
+/* Management servers look at these: the API level is Envoy 1.40's. */
+static void set_build_version(CORE(Node) * node, struct arena *arena) {
+    CORE(BuildVersion) *build = ARENA_NEW(arena, CORE(BuildVersion));
+    envoy__config__core__v3__build_version__init(build);
+    build->version = ARENA_NEW(arena, TYPE(SemanticVersion));
+    envoy__type__v3__semantic_version__init(build->version);
+    build->version->major_number = 1;
+    build->version->minor_number = 40;
+    build->metadata = ARENA_NEW(arena, Google__Protobuf__Struct);
+    google__protobuf__struct__init(build->metadata);
+    build->metadata->fields = ARENA_NEW_ARRAY(arena, 4, Google__Protobuf__Struct__FieldsEntry *);
+    add_metadata(build->metadata, "build.type", "RELEASE", arena);
+    add_metadata(build->metadata, "revision.sha", SALLYPORT_REVISION, arena);
+    add_metadata(build->metadata, "revision.status", "Clean", arena);
+    add_metadata(build->metadata, "ssl.version", "BoringSSL", arena);
+    node->user_agent_name = arena_dup_string(arena, SLICE("envoy"));
+    node->user_agent_version_type_case =
+        ENVOY__CONFIG__CORE__V3__NODE__USER_AGENT_VERSION_TYPE_USER_AGENT_BUILD_VERSION;
+    node->user_agent_build_version = build;
+}
+
+static void add_extension(CORE(Node) * node, const char *name, const char *category,
+                          const char *type_url, struct arena *arena) {
+    CORE(Extension) *extension = ARENA_NEW(arena, CORE(Extension));
+    envoy__config__core__v3__extension__init(extension);
+    extension->name = arena_dup_string(arena, slice_from_string(name));
+    extension->category = arena_dup_string(arena, slice_from_string(category));
+    extension->type_urls = ARENA_NEW_ARRAY(arena, 1, char *);
+    extension->type_urls[0] = arena_dup_string(arena, slice_from_string(type_url));
+    extension->n_type_urls = 1;
+    node->extensions[node->n_extensions++] = extension;
+}
+
+static void set_extensions(CORE(Node) * node, const struct filter_registry *registry,
+                           struct arena *arena) {
+    size_t count = 0;
+    for (size_t i = 0; registry->http[i] != NULL; i++, count++) {
+    }
+    for (size_t i = 0; registry->network[i] != NULL; i++, count++) {
+    }
+    for (size_t i = 0; registry->listener[i] != NULL; i++, count++) {
+    }
+    node->extensions = ARENA_NEW_ARRAY(arena, count, CORE(Extension) *);
+    node->n_extensions = 0;
+    for (size_t i = 0; registry->http[i] != NULL; i++) {
+        add_extension(node, registry->http[i]->name, "envoy.filters.http",
+                      registry->http[i]->type_url, arena);
+    }
+    for (size_t i = 0; registry->network[i] != NULL; i++) {
+        add_extension(node, registry->network[i]->name, "envoy.filters.network",
+                      registry->network[i]->type_url, arena);
+    }
+    for (size_t i = 0; registry->listener[i] != NULL; i++) {
+        add_extension(node, registry->listener[i]->name, "envoy.filters.listener",
+                      registry->listener[i]->type_url, arena);
     }
 }
 
@@ -119,6 +197,8 @@ void bootstrap_settings_read(struct Envoy__Config__Bootstrap__V3__Bootstrap *boo
     decoder_init(&d, context, &options, &scratch, v);
     decoder_use_part(&d, owner);
     complete_node(bootstrap, flags, &owner->arena);
+    set_build_version(bootstrap->node, &owner->arena);
+    set_extensions(bootstrap->node, context->registry, &owner->arena);
     settings->node_id = slice_from_string(bootstrap->node->id);
     settings->node_cluster = slice_from_string(bootstrap->node->cluster);
     struct proto_json_write_options json = {.is_pretty = true, .redact = true};

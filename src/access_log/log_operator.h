@@ -29,7 +29,7 @@ struct log_op;
 typedef void log_get_fn(const struct log_op *op, const struct log_format_input *input,
                         struct log_value *value);
 
-enum { LOG_NO_MAX_LENGTH = UINT32_MAX };
+#define LOG_NO_MAX_LENGTH UINT32_MAX
 
 struct log_op {
     log_get_fn *get;   /* NULL: `text` is literal */

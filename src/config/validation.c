@@ -92,6 +92,7 @@ static void validation_grow(struct validation *v) {
     v->finding_capacity = capacity;
 }
 
+PRINTF_LIKE(4, 0)
 static void validation_add(struct validation *v, enum finding_kind kind, const char *field,
                            const char *format, va_list args) {
     if (!validation_admit(v, kind)) {

@@ -16,6 +16,7 @@
 #include "src/route/retry_state.h"
 #include "src/route/route_table.h"
 #include "src/stats/stats.h"
+#include "src/upstream/cluster_stats.h"
 #include "src/upstream/upstream.h"
 
 /* The filter's configuration; immutable. */
@@ -124,5 +125,6 @@ void router_reply_failure(struct router *router, enum upstream_failure failure);
 void router_reply_reset(struct router *router, enum http_reset_reason reason);
 void router_reply_timeout(struct router *router, struct slice details);
 void router_count(struct router *router, enum router_stat stat);
+void router_count_cluster(struct router *router, enum cluster_stat stat);
 
 #endif

@@ -90,6 +90,10 @@ static void on_reset(void *arg, enum http_reset_reason reason, const char *detai
     struct router *router = arg;
     (void)detail;
     router->attempt_ended = true;
+    if (!router->response_started && reason != HTTP_RESET_OVERFLOW) {
+        upstream_report_local_failure(router->io, upstream_request_host(router->attempt),
+                                      router->cluster_slot, false);
+    }
     if (!router->is_destroyed && router_retry_reset(router, reason)) {
         return;
     }
@@ -289,6 +293,7 @@ static void keep_for_replay(struct router *router, const struct buffer *data) {
     if (is_over && router->attempt != NULL) {
         router->replay_abandoned = true;
         buffer_clear(&router->replay);
+        router_count_cluster(router, CLUSTER_STAT_RETRY_OR_SHADOW_ABANDONED);
         return;
     }
     buffer_share(&router->replay, data);

@@ -27,6 +27,11 @@ void router_count(struct router *router, enum router_stat stat) {
     stats_inc(router->config->stats, router->io->index, stat);
 }
 
+void router_count_cluster(struct router *router, enum cluster_stat stat) {
+    stats_inc(upstream_cluster_stats(router->io, router->cluster_slot), router->io->index,
+              (uint32_t)stat);
+}
+
 void router_reply_no_route(struct router *router) {
     router_count(router, ROUTER_NO_ROUTE);
     struct local_reply reply =

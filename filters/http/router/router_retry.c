@@ -36,6 +36,7 @@ static bool schedule(struct router *router, enum http_reset_reason end_reason) {
     }
     if (!retry_state_take(&router->retry)) {
         stream_info_set_flag(info, RESPONSE_FLAG_UPSTREAM_RETRY_LIMIT_EXCEEDED);
+        router_count_cluster(router, CLUSTER_STAT_UPSTREAM_RQ_RETRY_LIMIT_EXCEEDED);
         return false;
     }
     router_retry_release(router);
@@ -44,6 +45,8 @@ static bool schedule(struct router *router, enum http_reset_reason end_reason) {
         return false;
     }
     router->holds_retry = true;
+    router_count_cluster(router, CLUSTER_STAT_UPSTREAM_RQ_RETRY);
+    router_count_cluster(router, CLUSTER_STAT_UPSTREAM_RQ_RETRY_BACKOFF_EXPONENTIAL);
     router_end_attempt(router, end_reason);
     timer_arm(router->io->loop, &router->retry_timer,
               retry_state_backoff_ms(&router->retry, &router->io->random));
@@ -51,8 +54,16 @@ static bool schedule(struct router *router, enum http_reset_reason end_reason) {
 }
 
 bool router_retry_status(struct router *router, const struct header_map *response_headers) {
-    return router->may_retry && retry_state_wants_status(&router->retry, response_headers) &&
-           schedule(router, HTTP_RESET_LOCAL);
+    if (!router->may_retry) {
+        return false;
+    }
+    if (retry_state_wants_status(&router->retry, response_headers)) {
+        return schedule(router, HTTP_RESET_LOCAL);
+    }
+    if (router->holds_retry) { /* a retry brought an answer that needs no other */
+        router_count_cluster(router, CLUSTER_STAT_UPSTREAM_RQ_RETRY_SUCCESS);
+    }
+    return false;
 }
 
 bool router_retry_reset(struct router *router, enum http_reset_reason reason) {

@@ -71,8 +71,18 @@ static void apply_grpc_timeout(struct router *router) {
     router->timeout_ms = ms < CONFIG_TIMEOUT_UNSET ? (uint32_t)ms : CONFIG_TIMEOUT_UNSET - 1;
 }
 
+/* The host did not answer in time; once it has begun to, it is not blamed. */
+static void report_timeout(struct router *router, enum cluster_stat stat) {
+    router_count_cluster(router, stat);
+    if (router->attempt != NULL && !router->response_started) {
+        upstream_report_local_failure(router->io, upstream_request_host(router->attempt),
+                                      router->cluster_slot, true);
+    }
+}
+
 static void on_timeout(void *arg) {
     struct router *router = arg;
+    report_timeout(router, CLUSTER_STAT_UPSTREAM_RQ_TIMEOUT);
     router_end_attempt(router, HTTP_RESET_LOCAL);
     timer_cancel(&router->retry_timer);
     router_reply_timeout(router, SLICE("response_timeout"));
@@ -80,6 +90,7 @@ static void on_timeout(void *arg) {
 
 static void on_per_try(void *arg) {
     struct router *router = arg;
+    report_timeout(router, CLUSTER_STAT_UPSTREAM_RQ_PER_TRY_TIMEOUT);
     if (router_retry_timeout(router)) {
         return;
     }
@@ -89,6 +100,7 @@ static void on_per_try(void *arg) {
 
 static void on_per_try_idle(void *arg) {
     struct router *router = arg;
+    report_timeout(router, CLUSTER_STAT_UPSTREAM_RQ_PER_TRY_IDLE_TIMEOUT);
     if (router_retry_timeout(router)) {
         return;
     }
@@ -136,7 +148,20 @@ void router_timeouts_init(struct router *router) {
     set_expected_timeout(router);
 }
 
+static bool is_set(uint32_t ms) {
+    return ms != 0 && ms != CONFIG_TIMEOUT_UNSET;
+}
+
+static void arm_per_try(struct router *router) {
+    if (is_set(router->per_try_timeout_ms) && router->request_ended) {
+        timer_arm(router->io->loop, &router->per_try_timer, router->per_try_timeout_ms);
+    }
+}
+
 void router_timeouts_request_ended(struct router *router) {
+    if (router->attempt != NULL && !router->response_started) {
+        arm_per_try(router);
+    }
     if (router->timeout_ms != 0 && !router->is_upgrade && !router->timeout_armed &&
         !router->is_done) {
         router->timeout_armed = true;
@@ -144,14 +169,8 @@ void router_timeouts_request_ended(struct router *router) {
     }
 }
 
-static bool is_set(uint32_t ms) {
-    return ms != 0 && ms != CONFIG_TIMEOUT_UNSET;
-}
-
 void router_timeouts_attempt_started(struct router *router) {
-    if (is_set(router->per_try_timeout_ms) && router->request_ended) {
-        timer_arm(router->io->loop, &router->per_try_timer, router->per_try_timeout_ms);
-    }
+    arm_per_try(router);
     if (is_set(router->per_try_idle_timeout_ms)) {
         timer_arm(router->io->loop, &router->per_try_idle_timer, router->per_try_idle_timeout_ms);
     }

@@ -290,6 +290,10 @@ void warm_item_retire(struct warm_item *item) {
     }
     item->on_ready = NULL;
     item->is_retired = true;
+    // Draining connections of a listener still follow its routes; a cluster is looked up anew.
+    if (item->result.part->kind == CONFIG_CLUSTER) {
+        release_uses(item);
+    }
     config_part_unref(item->result.part); // the item goes with the last reference
 }
 

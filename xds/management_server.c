@@ -360,7 +360,7 @@ static enum status check_google(const Envoy__Config__Core__V3__GrpcService__Goog
 
 static enum status renew_channel(struct management_server *server, const struct ingredients *from,
                                  struct error *err) {
-    struct xds_channel *made;
+    struct xds_channel *made = NULL;
     struct arena arena;
     arena_init_heap(&arena, 0);
     enum status status = server->is_cluster ? make_cluster_channel(server, from, &arena, &made, err)

@@ -51,6 +51,7 @@
               "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy") ", stat_prefix: "          \
                                                                         "t, cluster: "             \
                                                                         "c}}]}]")
+#define BAD_LISTENER(name) TYPED(LDS_URL, "name: " name)
 #define ROUTES(name)                                                                               \
     TYPED(RDS_URL, "name: " name ", virtual_hosts: [{name: v, domains: ['*'], routes: [{match: "   \
                    "{prefix: /}, route: {cluster: c1}}]}]")
@@ -349,6 +350,53 @@ START_TEST(xds_static_duplicates_are_fatal) {
 }
 END_TEST
 
+static char *dump_text(struct world *w, const struct xds_dump_query *query, enum status wanted) {
+    struct buffer out;
+    buffer_init(&out, &w->control.buffers);
+    ck_assert_int_eq(xds_config_dump(w->xds, query, &out), wanted);
+    size_t len = out.len;
+    char *text = mem_calloc(1, len + 1);
+    buffer_copy_out(&out, 0, text, len);
+    buffer_deinit(&out);
+    return text;
+}
+
+START_TEST(xds_config_dump_shows_states) {
+    struct world w;
+    world_init(&w);
+    bring_up(&w);
+    world_receive(
+        &w, RESPONSE(CDS_URL, "2", "c2", EDS_CLUSTER("c1", "1s") "," EDS_CLUSTER("new", "1s")));
+    world_receive(&w, RESPONSE(LDS_URL, "2", "l2", BAD_LISTENER("in")));
+    struct xds_dump_query query = {.include_eds = true};
+    char *text = dump_text(&w, &query, STATUS_OK);
+    static const char *const pieces[] = {
+        "\"@type\": \"type.googleapis.com/envoy.admin.v3.BootstrapConfigDump\"",
+        "\"static_clusters\": [",
+        "\"dynamic_active_clusters\": [",
+        "\"dynamic_warming_clusters\": [",
+        "\"dynamic_listeners\": [",
+        "\"error_state\": {",
+        "\"failed_configuration\": {",
+        "\"dynamic_route_configs\": [",
+        "\"dynamic_endpoint_configs\": ["};
+    for (size_t i = 0; i < ARRAY_LEN(pieces); i++) {
+        ck_assert_msg(strstr(text, pieces[i]) != NULL, "no %s in %s", pieces[i], text);
+    }
+    mem_free(text);
+    query = (struct xds_dump_query){.resource = SLICE("dynamic_listeners")};
+    text = dump_text(&w, &query, STATUS_OK);
+    ck_assert_ptr_nonnull(strstr(text, "ListenersConfigDump.DynamicListener\""));
+    ck_assert_ptr_null(strstr(text, "dynamic_active_clusters"));
+    mem_free(text);
+    query.resource = SLICE("nonsense");
+    text = dump_text(&w, &query, STATUS_NOT_FOUND);
+    ck_assert_str_eq(text, "nonsense not found in config dump");
+    mem_free(text);
+    world_deinit(&w);
+}
+END_TEST
+
 int main(void) {
     TCase *tcase = tcase_create("all");
     tcase_add_test(tcase, xds_sotw_start_makes_before_it_breaks);
@@ -366,5 +414,6 @@ int main(void) {
     tcase_add_test(tcase, xds_static_resources_are_not_the_servers_to_change);
     tcase_add_test(tcase, xds_bootstrap_errors_have_envoys_words);
     tcase_add_test(tcase, xds_static_duplicates_are_fatal);
+    tcase_add_test(tcase, xds_config_dump_shows_states);
     return run_suite("xds", tcase);
 }

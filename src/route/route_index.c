@@ -6,7 +6,8 @@
 #include "src/base/check.h"
 #include "src/route/route_table.h"
 
-enum { ROUTE_NONE_NUMBER = UINT32_MAX, MIN_INDEXED_ROUTES = 12 };
+#define ROUTE_NONE_NUMBER UINT32_MAX
+enum { MIN_INDEXED_ROUTES = 12 };
 
 /* Chains of routes with the same path text; a chain is in ascending order. */
 struct path_table {

@@ -30,7 +30,7 @@ static bool compile_json(struct decoder *d, const Google__Protobuf__Struct *json
     return true;
 }
 
-static bool decode_log_format(struct decoder *d, const CORE(SubstitutionFormatString) * from,
+static bool decode_log_format(struct decoder *d, const CORE(SubstitutionFormatString) *from,
                               const struct log_format **format) {
     struct slice content_type;
     decoder_push(d, "log_format");
@@ -39,7 +39,7 @@ static bool decode_log_format(struct decoder *d, const CORE(SubstitutionFormatSt
     return is_ok;
 }
 
-static bool decode_file_format(struct decoder *d, const FILE_LOG(FileAccessLog) * from,
+static bool decode_file_format(struct decoder *d, const FILE_LOG(FileAccessLog) *from,
                                const struct log_format **format) {
     switch ((int)from->access_log_format_case) {
     case ENVOY__EXTENSIONS__ACCESS_LOGGERS__FILE__V3__FILE_ACCESS_LOG__ACCESS_LOG_FORMAT_LOG_FORMAT:
@@ -77,7 +77,7 @@ static bool make_log(struct decoder *d, struct slice path, const struct log_form
 }
 
 // Stdout and stderr have the same message under two names.
-static bool decode_stream(struct decoder *d, const CORE(SubstitutionFormatString) * from,
+static bool decode_stream(struct decoder *d, const CORE(SubstitutionFormatString) *from,
                           bool is_set, const char *path, const struct access_log_filter *filter,
                           struct access_log **out) {
     const struct log_format *format = NULL;
@@ -86,7 +86,7 @@ static bool decode_stream(struct decoder *d, const CORE(SubstitutionFormatString
     return is_ok && make_log(d, slice_from_string(path), format, filter, out);
 }
 
-static bool decode_logger(struct decoder *d, const LOGGING(AccessLog) * from,
+static bool decode_logger(struct decoder *d, const LOGGING(AccessLog) *from,
                           const struct access_log_filter *filter, struct access_log **out) {
     struct any_view view;
     if (!decode_any_type(d, from->typed_config, &view)) {
@@ -118,8 +118,7 @@ static bool decode_logger(struct decoder *d, const LOGGING(AccessLog) * from,
     return decode_stream(d, log->log_format, is_set, "/dev/stderr", filter, out);
 }
 
-bool decode_access_log(struct decoder *d, const LOGGING(AccessLog) * from,
-                       struct access_log **out) {
+bool decode_access_log(struct decoder *d, const LOGGING(AccessLog) *from, struct access_log **out) {
     const struct access_log_filter *filter = NULL;
     bool is_ok = true;
     if (from->filter != NULL) {

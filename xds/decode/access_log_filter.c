@@ -6,7 +6,7 @@
 #include "xds/decode/decode_common.h"
 #include "xds/decode/matcher.h"
 
-static bool decode_comparison(struct decoder *d, const LOGGING(ComparisonFilter) * from,
+static bool decode_comparison(struct decoder *d, const LOGGING(ComparisonFilter) *from,
                               struct access_log_filter *out) {
     if (from == NULL || from->value == NULL) {
         return decoder_field_error(d, "comparison.value", "value is required");
@@ -45,7 +45,7 @@ static bool decode_children(struct decoder *d, LOGGING(AccessLogFilter) *const *
     return is_ok;
 }
 
-static bool decode_flags(struct decoder *d, const LOGGING(ResponseFlagFilter) * from,
+static bool decode_flags(struct decoder *d, const LOGGING(ResponseFlagFilter) *from,
                          struct access_log_filter *out) {
     static const char *const names[] = {
 #define RESPONSE_FLAG_TEXT(id, text, long_text) text,
@@ -67,7 +67,7 @@ static bool decode_flags(struct decoder *d, const LOGGING(ResponseFlagFilter) * 
     return is_ok;
 }
 
-static bool decode_runtime_filter(struct decoder *d, const LOGGING(RuntimeFilter) * from,
+static bool decode_runtime_filter(struct decoder *d, const LOGGING(RuntimeFilter) *from,
                                   struct access_log_filter *out) {
     out->fraction.runtime_key = decoder_text(d, from->runtime_key);
     // Without a sample rate nothing is logged unless runtime says so.
@@ -75,7 +75,7 @@ static bool decode_runtime_filter(struct decoder *d, const LOGGING(RuntimeFilter
            decode_fractional_percent(d, from->percent_sampled, &out->fraction);
 }
 
-static struct slice metadata_path(struct decoder *d, const MATCHER(MetadataMatcher) * from) {
+static struct slice metadata_path(struct decoder *d, const MATCHER(MetadataMatcher) *from) {
     struct slice path = SLICE("");
     for (size_t i = 0; i < from->n_path; i++) {
         struct slice key = slice_from_string(from->path[i]->key);
@@ -85,7 +85,7 @@ static struct slice metadata_path(struct decoder *d, const MATCHER(MetadataMatch
     return path;
 }
 
-static bool decode_metadata_value(struct decoder *d, const MATCHER(ValueMatcher) * from,
+static bool decode_metadata_value(struct decoder *d, const MATCHER(ValueMatcher) *from,
                                   struct string_matcher *out) {
     switch ((int)from->match_pattern_case) {
     case ENVOY__TYPE__MATCHER__V3__VALUE_MATCHER__MATCH_PATTERN_STRING_MATCH:
@@ -98,7 +98,7 @@ static bool decode_metadata_value(struct decoder *d, const MATCHER(ValueMatcher)
     }
 }
 
-static bool decode_metadata_filter(struct decoder *d, const LOGGING(MetadataFilter) * from,
+static bool decode_metadata_filter(struct decoder *d, const LOGGING(MetadataFilter) *from,
                                    struct access_log_filter *out) {
     out->match_if_key_not_found = FLAG_OR(from->match_if_key_not_found, true);
     if (from->matcher == NULL) {
@@ -115,7 +115,7 @@ static bool decode_metadata_filter(struct decoder *d, const LOGGING(MetadataFilt
     return is_ok;
 }
 
-static bool decode_grpc_statuses(struct decoder *d, const LOGGING(GrpcStatusFilter) * from,
+static bool decode_grpc_statuses(struct decoder *d, const LOGGING(GrpcStatusFilter) *from,
                                  struct access_log_filter *out) {
     enum { GRPC_STATUS_MAX = 16 };
     out->exclude = from->exclude != 0;
@@ -129,7 +129,7 @@ static bool decode_grpc_statuses(struct decoder *d, const LOGGING(GrpcStatusFilt
     return true;
 }
 
-static bool decode_header_filter(struct decoder *d, const LOGGING(HeaderFilter) * from,
+static bool decode_header_filter(struct decoder *d, const LOGGING(HeaderFilter) *from,
                                  struct access_log_filter *out) {
     decoder_push(d, "header");
     bool is_ok = decode_header_matcher(d, from->header, &out->header);
@@ -137,7 +137,7 @@ static bool decode_header_filter(struct decoder *d, const LOGGING(HeaderFilter) 
     return is_ok;
 }
 
-static bool decode_by_kind(struct decoder *d, const LOGGING(AccessLogFilter) * from,
+static bool decode_by_kind(struct decoder *d, const LOGGING(AccessLogFilter) *from,
                            struct access_log_filter *out) {
     switch ((int)from->filter_specifier_case) {
     case ENVOY__CONFIG__ACCESSLOG__V3__ACCESS_LOG_FILTER__FILTER_SPECIFIER_STATUS_CODE_FILTER:
@@ -189,7 +189,7 @@ static bool decode_by_kind(struct decoder *d, const LOGGING(AccessLogFilter) * f
     }
 }
 
-bool decode_access_log_filter(struct decoder *d, const LOGGING(AccessLogFilter) * from,
+bool decode_access_log_filter(struct decoder *d, const LOGGING(AccessLogFilter) *from,
                               const struct access_log_filter **out) {
     struct access_log_filter *filter = ARENA_NEW(d->config.arena, struct access_log_filter);
     *out = filter;

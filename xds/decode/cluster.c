@@ -8,8 +8,7 @@
 #include "xds/decode/ledgers.h"
 #include "xds/decode/owner.h"
 
-static bool decode_type(struct decoder *d, const CLUSTER(Cluster) * from,
-                        struct cluster_part *out) {
+static bool decode_type(struct decoder *d, const CLUSTER(Cluster) *from, struct cluster_part *out) {
     if (from->cluster_discovery_type_case ==
         ENVOY__CONFIG__CLUSTER__V3__CLUSTER__CLUSTER_DISCOVERY_TYPE_CLUSTER_TYPE) {
         return decode_cluster_extension(d, from, out);
@@ -44,7 +43,7 @@ static bool is_dns(enum cluster_type type) {
     return type == CLUSTER_STRICT_DNS || type == CLUSTER_LOGICAL_DNS;
 }
 
-static bool check_logical_dns(struct decoder *d, const ENDPOINT(ClusterLoadAssignment) * from) {
+static bool check_logical_dns(struct decoder *d, const ENDPOINT(ClusterLoadAssignment) *from) {
     if (from == NULL || from->n_endpoints != 1 || from->endpoints[0]->n_lb_endpoints != 1) {
         return decoder_field_error(d, "load_assignment",
                                    "LOGICAL_DNS clusters must have a single locality_lb_endpoint "
@@ -53,7 +52,7 @@ static bool check_logical_dns(struct decoder *d, const ENDPOINT(ClusterLoadAssig
     return true;
 }
 
-static bool decode_eds(struct decoder *d, const CLUSTER(Cluster) * from, struct cluster_part *out) {
+static bool decode_eds(struct decoder *d, const CLUSTER(Cluster) *from, struct cluster_part *out) {
     const CLUSTER(Cluster__EdsClusterConfig) *eds = from->eds_cluster_config;
     if (eds == NULL || eds->eds_config == NULL) {
         return decoder_field_error(d, "eds_cluster_config.eds_config",
@@ -69,14 +68,14 @@ static bool decode_eds(struct decoder *d, const CLUSTER(Cluster) * from, struct 
     return true;
 }
 
-static bool decode_inline_endpoints(struct decoder *d, const CLUSTER(Cluster) * from,
+static bool decode_inline_endpoints(struct decoder *d, const CLUSTER(Cluster) *from,
                                     struct cluster_part *out) {
     const ENDPOINT(ClusterLoadAssignment) *assignment = from->load_assignment;
     if (out->type == CLUSTER_LOGICAL_DNS && !check_logical_dns(d, assignment)) {
         return false;
     }
-    ENDPOINT(ClusterLoadAssignment)
-    none = ENVOY__CONFIG__ENDPOINT__V3__CLUSTER_LOAD_ASSIGNMENT__INIT;
+    ENDPOINT(ClusterLoadAssignment) none;
+    envoy__config__endpoint__v3__cluster_load_assignment__init(&none);
     struct slice name = arena_printf(d->scratch, "inline/%s", from->name);
     uint32_t errors = d->config.validation->error_count;
     decoder_push(d, "load_assignment");
@@ -88,7 +87,7 @@ static bool decode_inline_endpoints(struct decoder *d, const CLUSTER(Cluster) * 
     return d->config.validation->error_count == errors;
 }
 
-static bool decode_endpoints(struct decoder *d, const CLUSTER(Cluster) * from,
+static bool decode_endpoints(struct decoder *d, const CLUSTER(Cluster) *from,
                              struct cluster_part *out) {
     out->endpoint_slot = CONFIG_SLOT_NONE;
     switch (out->type) {
@@ -110,7 +109,7 @@ static bool decode_endpoints(struct decoder *d, const CLUSTER(Cluster) * from,
 }
 
 // Which balancers go with which types.
-static bool check_policy(struct decoder *d, const CLUSTER(Cluster) * from,
+static bool check_policy(struct decoder *d, const CLUSTER(Cluster) *from,
                          const struct cluster_part *part) {
     bool is_provided = part->lb.policy == LB_CLUSTER_PROVIDED;
     if (part->type == CLUSTER_ORIGINAL_DST && !is_provided) {
@@ -130,7 +129,7 @@ static bool check_policy(struct decoder *d, const CLUSTER(Cluster) * from,
 }
 
 // Only what feeds telemetry is passed over.
-static bool check_network_filters(struct decoder *d, const CLUSTER(Cluster) * from) {
+static bool check_network_filters(struct decoder *d, const CLUSTER(Cluster) *from) {
     bool is_ok = true;
     for (size_t i = 0; i < from->n_filters; i++) {
         const CLUSTER(Filter) *filter = from->filters[i];
@@ -149,7 +148,7 @@ static bool check_network_filters(struct decoder *d, const CLUSTER(Cluster) * fr
     return is_ok;
 }
 
-static bool decode_sections(struct decoder *d, const CLUSTER(Cluster) * from,
+static bool decode_sections(struct decoder *d, const CLUSTER(Cluster) *from,
                             struct cluster_part *out) {
     bool is_ok = decode_type(d, from, out);
     is_ok = decode_cluster_connections(d, from, out) && is_ok;

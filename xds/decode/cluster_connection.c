@@ -21,7 +21,7 @@ enum {
 
 /* ---- transport sockets ---- */
 
-bool decode_cluster_sockets(struct decoder *d, const CLUSTER(Cluster) * from,
+bool decode_cluster_sockets(struct decoder *d, const CLUSTER(Cluster) *from,
                             struct cluster_part *out) {
     size_t count = from->n_transport_socket_matches + 1;
     struct transport_socket_config *sockets =
@@ -49,7 +49,7 @@ bool decode_cluster_sockets(struct decoder *d, const CLUSTER(Cluster) * from,
 
 /* ---- connections ---- */
 
-static bool decode_source(struct decoder *d, const CORE(BindConfig) * from,
+static bool decode_source(struct decoder *d, const CORE(BindConfig) *from,
                           struct cluster_part *out) {
     bool is_ok = true;
     if (from->source_address != NULL) {
@@ -88,7 +88,7 @@ static bool decode_source(struct decoder *d, const CORE(BindConfig) * from,
            is_ok;
 }
 
-static void decode_keepalive(const CORE(TcpKeepalive) * from, struct socket_connect_options *out) {
+static void decode_keepalive(const CORE(TcpKeepalive) *from, struct socket_connect_options *out) {
     if (from == NULL) {
         return;
     }
@@ -98,7 +98,7 @@ static void decode_keepalive(const CORE(TcpKeepalive) * from, struct socket_conn
     out->keepalive_interval_s = VALUE_OR(from->keepalive_interval, 0);
 }
 
-bool decode_cluster_connections(struct decoder *d, const CLUSTER(Cluster) * from,
+bool decode_cluster_connections(struct decoder *d, const CLUSTER(Cluster) *from,
                                 struct cluster_part *out) {
     out->connect_timeout_ms = DEFAULT_CONNECT_TIMEOUT_MS;
     bool is_ok = decode_optional_duration(d, "connect_timeout", from->connect_timeout,
@@ -128,7 +128,7 @@ bool decode_cluster_connections(struct decoder *d, const CLUSTER(Cluster) * from
 
 /* ---- circuit breakers ---- */
 
-static void set_thresholds(const CLUSTER(CircuitBreakers__Thresholds) * from,
+static void set_thresholds(const CLUSTER(CircuitBreakers__Thresholds) *from,
                            struct circuit_breaker_thresholds *out) {
     out->max_connections = VALUE_OR(from->max_connections, DEFAULT_MAX);
     out->max_pending_requests = VALUE_OR(from->max_pending_requests, DEFAULT_MAX);
@@ -148,10 +148,10 @@ static void set_thresholds(const CLUSTER(CircuitBreakers__Thresholds) * from,
     }
 }
 
-bool decode_cluster_breakers(struct decoder *d, const CLUSTER(Cluster) * from,
+bool decode_cluster_breakers(struct decoder *d, const CLUSTER(Cluster) *from,
                              struct cluster_part *out) {
-    CLUSTER(CircuitBreakers__Thresholds)
-    defaults = ENVOY__CONFIG__CLUSTER__V3__CIRCUIT_BREAKERS__THRESHOLDS__INIT;
+    CLUSTER(CircuitBreakers__Thresholds) defaults;
+    envoy__config__cluster__v3__circuit_breakers__thresholds__init(&defaults);
     bool is_set[ARRAY_LEN(out->breakers)] = {false};
     for (size_t i = 0; i < ARRAY_LEN(out->breakers); i++) {
         set_thresholds(&defaults, &out->breakers[i]);
@@ -176,7 +176,7 @@ bool decode_cluster_breakers(struct decoder *d, const CLUSTER(Cluster) * from,
 
 /* ---- outlier detection ---- */
 
-static void set_outlier(const CLUSTER(OutlierDetection) * from, struct outlier_config *out) {
+static void set_outlier(const CLUSTER(OutlierDetection) *from, struct outlier_config *out) {
     *out = (struct outlier_config){
         .consecutive_5xx = VALUE_OR(from->consecutive_5xx, 5),
         .consecutive_gateway_failure = VALUE_OR(from->consecutive_gateway_failure, 5),
@@ -204,7 +204,7 @@ static void set_outlier(const CLUSTER(OutlierDetection) * from, struct outlier_c
     };
 }
 
-bool decode_cluster_outlier(struct decoder *d, const CLUSTER(Cluster) * from,
+bool decode_cluster_outlier(struct decoder *d, const CLUSTER(Cluster) *from,
                             struct cluster_part *out) {
     const CLUSTER(OutlierDetection) *outlier = from->outlier_detection;
     if (outlier == NULL) {

@@ -25,7 +25,7 @@ static bool decode_servers(struct decoder *d, CORE(Address) *const *from, size_t
     return is_ok;
 }
 
-static bool decode_cares(struct decoder *d, const CARES(CaresDnsResolverConfig) * from,
+static bool decode_cares(struct decoder *d, const CARES(CaresDnsResolverConfig) *from,
                          struct dns_options *out) {
     if (from->dns_resolver_options != NULL) {
         out->use_tcp = from->dns_resolver_options->use_tcp_for_dns_lookups != 0;
@@ -36,7 +36,7 @@ static bool decode_cares(struct decoder *d, const CARES(CaresDnsResolverConfig) 
     return decode_servers(d, from->resolvers, from->n_resolvers, out);
 }
 
-static bool decode_resolver(struct decoder *d, const CORE(TypedExtensionConfig) * from,
+static bool decode_resolver(struct decoder *d, const CORE(TypedExtensionConfig) *from,
                             struct dns_options *out) {
     struct any_view view;
     bool is_ok = false;
@@ -109,8 +109,7 @@ static bool decode_refresh(struct decoder *d, const Google__Protobuf__Duration *
     return is_ok;
 }
 
-bool decode_cluster_dns(struct decoder *d, const CLUSTER(Cluster) * from,
-                        struct cluster_part *out) {
+bool decode_cluster_dns(struct decoder *d, const CLUSTER(Cluster) *from, struct cluster_part *out) {
     const CLUSTER(Cluster__RefreshRate) *failure = from->dns_failure_refresh_rate;
     bool is_ok =
         decode_refresh(d, from->dns_refresh_rate, failure == NULL ? NULL : failure->base_interval,
@@ -140,7 +139,7 @@ static int legacy_family(int family) {
     return family == 0 ? ENVOY__CONFIG__CLUSTER__V3__CLUSTER__DNS_LOOKUP_FAMILY__AUTO : family - 1;
 }
 
-static bool decode_dns_cluster(struct decoder *d, const DNS(DnsCluster) * from,
+static bool decode_dns_cluster(struct decoder *d, const DNS(DnsCluster) *from,
                                struct cluster_part *out) {
     out->type = from->all_addresses_in_single_endpoint ? CLUSTER_LOGICAL_DNS : CLUSTER_STRICT_DNS;
     const DNS(DnsCluster__RefreshRate) *failure = from->dns_failure_refresh_rate;
@@ -154,7 +153,7 @@ static bool decode_dns_cluster(struct decoder *d, const DNS(DnsCluster) * from,
     return decode_resolver(d, from->typed_dns_resolver_config, &out->dns_options) && is_ok;
 }
 
-bool decode_cluster_extension(struct decoder *d, const CLUSTER(Cluster) * from,
+bool decode_cluster_extension(struct decoder *d, const CLUSTER(Cluster) *from,
                               struct cluster_part *out) {
     const CLUSTER(Cluster__CustomClusterType) *custom = from->cluster_type;
     struct any_view view;

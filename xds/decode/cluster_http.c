@@ -11,7 +11,7 @@
 
 enum { DEFAULT_IDLE_MS = 3600 * 1000 };
 
-static bool decode_common(struct decoder *d, const CORE(HttpProtocolOptions) * from,
+static bool decode_common(struct decoder *d, const CORE(HttpProtocolOptions) *from,
                           struct upstream_http_config *out) {
     if (from == NULL) {
         return true;
@@ -35,7 +35,7 @@ static bool decode_common(struct decoder *d, const CORE(HttpProtocolOptions) * f
 }
 
 static void decode_upstream_options(struct decoder *d,
-                                    const CORE(UpstreamHttpProtocolOptions) * from,
+                                    const CORE(UpstreamHttpProtocolOptions) *from,
                                     struct upstream_http_config *out) {
     if (from == NULL) {
         return;
@@ -45,7 +45,7 @@ static void decode_upstream_options(struct decoder *d,
     out->override_auto_sni_header = decoder_lower(d, from->override_auto_sni_header);
 }
 
-static bool decode_http1(struct decoder *d, const CORE(Http1ProtocolOptions) * from,
+static bool decode_http1(struct decoder *d, const CORE(Http1ProtocolOptions) *from,
                          struct upstream_http_config *out) {
     if (from == NULL) {
         return true;
@@ -60,7 +60,7 @@ static bool decode_http1(struct decoder *d, const CORE(Http1ProtocolOptions) * f
     return is_ok;
 }
 
-static bool decode_http2(struct decoder *d, const CORE(Http2ProtocolOptions) * from,
+static bool decode_http2(struct decoder *d, const CORE(Http2ProtocolOptions) *from,
                          struct upstream_http_config *out) {
     if (from == NULL) {
         return true;
@@ -82,7 +82,7 @@ static bool decode_http2(struct decoder *d, const CORE(Http2ProtocolOptions) * f
 }
 
 static bool decode_explicit(struct decoder *d,
-                            const UPSTREAM(HttpProtocolOptions__ExplicitHttpConfig) * from,
+                            const UPSTREAM(HttpProtocolOptions__ExplicitHttpConfig) *from,
                             struct upstream_http_config *out) {
     switch ((int)from->protocol_config_case) {
     case ENVOY__EXTENSIONS__UPSTREAMS__HTTP__V3__HTTP_PROTOCOL_OPTIONS__EXPLICIT_HTTP_CONFIG__PROTOCOL_CONFIG_HTTP_PROTOCOL_OPTIONS:
@@ -96,7 +96,7 @@ static bool decode_explicit(struct decoder *d,
     }
 }
 
-static bool decode_protocol(struct decoder *d, const UPSTREAM(HttpProtocolOptions) * from,
+static bool decode_protocol(struct decoder *d, const UPSTREAM(HttpProtocolOptions) *from,
                             struct upstream_http_config *out) {
     bool is_ok;
     switch ((int)from->upstream_protocol_options_case) {
@@ -126,7 +126,7 @@ static bool decode_protocol(struct decoder *d, const UPSTREAM(HttpProtocolOption
 }
 
 // Only the codec, which ends every upstream chain, can stand here.
-static bool check_filters(struct decoder *d, const UPSTREAM(HttpProtocolOptions) * from) {
+static bool check_filters(struct decoder *d, const UPSTREAM(HttpProtocolOptions) *from) {
     bool is_ok = true;
     for (size_t i = 0; i < from->n_http_filters; i++) {
         const HCM(HttpFilter) *filter = from->http_filters[i];
@@ -144,7 +144,7 @@ static bool check_filters(struct decoder *d, const UPSTREAM(HttpProtocolOptions)
     return is_ok;
 }
 
-static bool decode_options(struct decoder *d, const UPSTREAM(HttpProtocolOptions) * from,
+static bool decode_options(struct decoder *d, const UPSTREAM(HttpProtocolOptions) *from,
                            struct upstream_http_config *out) {
     bool is_ok = decode_common(d, from->common_http_protocol_options, out);
     decode_upstream_options(d, from->upstream_http_protocol_options, out);
@@ -153,7 +153,7 @@ static bool decode_options(struct decoder *d, const UPSTREAM(HttpProtocolOptions
 }
 
 static bool decode_typed(struct decoder *d,
-                         const CLUSTER(Cluster__TypedExtensionProtocolOptionsEntry) * entry,
+                         const CLUSTER(Cluster__TypedExtensionProtocolOptionsEntry) *entry,
                          struct upstream_http_config *out) {
     struct any_view view;
     if (!decode_any_type(d, entry->value, &view)) {
@@ -171,7 +171,7 @@ static bool decode_typed(struct decoder *d,
 }
 
 // What stood in the cluster itself before there were protocol options.
-static bool decode_legacy(struct decoder *d, const CLUSTER(Cluster) * from,
+static bool decode_legacy(struct decoder *d, const CLUSTER(Cluster) *from,
                           struct upstream_http_config *out) {
     bool is_ok = decode_common(d, from->common_http_protocol_options, out);
     decode_upstream_options(d, from->upstream_http_protocol_options, out);
@@ -187,7 +187,7 @@ static bool decode_legacy(struct decoder *d, const CLUSTER(Cluster) * from,
     return is_ok;
 }
 
-bool decode_cluster_http(struct decoder *d, const CLUSTER(Cluster) * from,
+bool decode_cluster_http(struct decoder *d, const CLUSTER(Cluster) *from,
                          struct cluster_part *out) {
     out->http = (struct upstream_http_config){
         .protocol = UPSTREAM_HTTP_1,

@@ -50,8 +50,8 @@ static void set_defaults(struct decoder *d, struct lb_config *lb) {
 }
 
 static bool decode_slow_start(struct decoder *d, const Google__Protobuf__Duration *window,
-                              const CORE(RuntimeDouble) * aggression,
-                              const TYPE(Percent) * min_percent, struct lb_config *lb) {
+                              const CORE(RuntimeDouble) *aggression,
+                              const TYPE(Percent) *min_percent, struct lb_config *lb) {
     bool is_ok = decode_optional_duration(d, "slow_start_config.slow_start_window", window,
                                           &lb->slow_start_window_ms);
     if (aggression != NULL) {
@@ -67,13 +67,13 @@ static bool decode_slow_start(struct decoder *d, const Google__Protobuf__Duratio
     return is_ok;
 }
 
-static bool legacy_slow_start(struct decoder *d, const CLUSTER(Cluster__SlowStartConfig) * from,
+static bool legacy_slow_start(struct decoder *d, const CLUSTER(Cluster__SlowStartConfig) *from,
                               struct lb_config *lb) {
     return from == NULL || decode_slow_start(d, from->slow_start_window, from->aggression,
                                              from->min_weight_percent, lb);
 }
 
-static bool modern_slow_start(struct decoder *d, const LB_COMMON(SlowStartConfig) * from,
+static bool modern_slow_start(struct decoder *d, const LB_COMMON(SlowStartConfig) *from,
                               struct lb_config *lb) {
     return from == NULL || decode_slow_start(d, from->slow_start_window, from->aggression,
                                              from->min_weight_percent, lb);
@@ -117,7 +117,7 @@ static bool set_maglev(struct decoder *d, const char *field, uint64_t size, stru
 
 /* ---- lb_policy and its companions ---- */
 
-static bool decode_policy_options(struct decoder *d, const CLUSTER(Cluster) * from,
+static bool decode_policy_options(struct decoder *d, const CLUSTER(Cluster) *from,
                                   struct lb_config *lb) {
     bool is_ok = true;
     switch ((int)from->lb_config_case) {
@@ -154,7 +154,7 @@ static bool decode_policy_options(struct decoder *d, const CLUSTER(Cluster) * fr
     }
 }
 
-static bool decode_legacy(struct decoder *d, const CLUSTER(Cluster) * from, struct lb_config *lb) {
+static bool decode_legacy(struct decoder *d, const CLUSTER(Cluster) *from, struct lb_config *lb) {
     switch ((int)from->lb_policy) {
     case ENVOY__CONFIG__CLUSTER__V3__CLUSTER__LB_POLICY__ROUND_ROBIN:
         lb->policy = LB_ROUND_ROBIN;
@@ -182,14 +182,14 @@ static bool decode_legacy(struct decoder *d, const CLUSTER(Cluster) * from, stru
     return decode_policy_options(d, from, lb);
 }
 
-static void decode_zone_aware(const CLUSTER(Cluster__CommonLbConfig__ZoneAwareLbConfig) * from,
+static void decode_zone_aware(const CLUSTER(Cluster__CommonLbConfig__ZoneAwareLbConfig) *from,
                               struct lb_config *lb) {
     lb->zone_routing_percent = VALUE_OR(from->routing_enabled, 100);
     lb->zone_min_cluster_size = VALUE_OR(from->min_cluster_size, DEFAULT_ZONE_MIN_SIZE);
     lb->fail_traffic_on_panic = from->fail_traffic_on_panic != 0;
 }
 
-static void decode_common_lb(const CLUSTER(Cluster__CommonLbConfig) * from, struct lb_config *lb) {
+static void decode_common_lb(const CLUSTER(Cluster__CommonLbConfig) *from, struct lb_config *lb) {
     if (from == NULL) {
         return;
     }
@@ -212,7 +212,7 @@ static void decode_common_lb(const CLUSTER(Cluster__CommonLbConfig) * from, stru
 
 /* ---- load_balancing_policy ---- */
 
-static void decode_locality_config(const LB_COMMON(LocalityLbConfig) * from, struct lb_config *lb) {
+static void decode_locality_config(const LB_COMMON(LocalityLbConfig) *from, struct lb_config *lb) {
     if (from == NULL) {
         lb->zone_aware = false;
         return;
@@ -265,7 +265,7 @@ static bool decode_maglev(struct decoder *d, const MAGLEV *from, struct lb_confi
     return set_maglev(d, "table_size", VALUE_OR(from->table_size, DEFAULT_TABLE_SIZE), lb);
 }
 
-static bool decode_policies(struct decoder *d, const CLUSTER(LoadBalancingPolicy) * from,
+static bool decode_policies(struct decoder *d, const CLUSTER(LoadBalancingPolicy) *from,
                             uint32_t depth, struct lb_config *lb);
 
 static bool decode_policy(struct decoder *d, const struct any_view *view, uint32_t depth,
@@ -312,7 +312,7 @@ static bool decode_policy(struct decoder *d, const struct any_view *view, uint32
 }
 
 // The first policy that is built in counts, as in Envoy.
-static bool decode_policies(struct decoder *d, const CLUSTER(LoadBalancingPolicy) * from,
+static bool decode_policies(struct decoder *d, const CLUSTER(LoadBalancingPolicy) *from,
                             uint32_t depth, struct lb_config *lb) {
     struct slice names = SLICE("");
     if (depth > WRR_MAX_DEPTH) {
@@ -339,7 +339,7 @@ static bool decode_policies(struct decoder *d, const CLUSTER(LoadBalancingPolicy
                          SLICE_ARG(names));
 }
 
-bool decode_cluster_lb(struct decoder *d, const CLUSTER(Cluster) * from, struct cluster_part *out) {
+bool decode_cluster_lb(struct decoder *d, const CLUSTER(Cluster) *from, struct cluster_part *out) {
     set_defaults(d, &out->lb);
     decode_common_lb(from->common_lb_config, &out->lb);
     if (from->load_balancing_policy == NULL) {

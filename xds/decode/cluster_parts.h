@@ -10,22 +10,21 @@
 #include "src/config/cluster_config.h"
 #include "xds/decode/decoder.h"
 
-bool decode_cluster_lb(struct decoder *d, const CLUSTER(Cluster) * from, struct cluster_part *out);
-bool decode_cluster_http(struct decoder *d, const CLUSTER(Cluster) * from,
-                         struct cluster_part *out);
-bool decode_cluster_sockets(struct decoder *d, const CLUSTER(Cluster) * from,
+bool decode_cluster_lb(struct decoder *d, const CLUSTER(Cluster) *from, struct cluster_part *out);
+bool decode_cluster_http(struct decoder *d, const CLUSTER(Cluster) *from, struct cluster_part *out);
+bool decode_cluster_sockets(struct decoder *d, const CLUSTER(Cluster) *from,
                             struct cluster_part *out);
-bool decode_cluster_connections(struct decoder *d, const CLUSTER(Cluster) * from,
+bool decode_cluster_connections(struct decoder *d, const CLUSTER(Cluster) *from,
                                 struct cluster_part *out);
-bool decode_cluster_breakers(struct decoder *d, const CLUSTER(Cluster) * from,
+bool decode_cluster_breakers(struct decoder *d, const CLUSTER(Cluster) *from,
                              struct cluster_part *out);
-bool decode_cluster_outlier(struct decoder *d, const CLUSTER(Cluster) * from,
+bool decode_cluster_outlier(struct decoder *d, const CLUSTER(Cluster) *from,
                             struct cluster_part *out);
-bool decode_cluster_dns(struct decoder *d, const CLUSTER(Cluster) * from, struct cluster_part *out);
+bool decode_cluster_dns(struct decoder *d, const CLUSTER(Cluster) *from, struct cluster_part *out);
 /* cluster_type: the extension form; sets the part's type. */
-bool decode_cluster_extension(struct decoder *d, const CLUSTER(Cluster) * from,
+bool decode_cluster_extension(struct decoder *d, const CLUSTER(Cluster) *from,
                               struct cluster_part *out);
-bool decode_cluster_health_checks(struct decoder *d, const CLUSTER(Cluster) * from,
+bool decode_cluster_health_checks(struct decoder *d, const CLUSTER(Cluster) *from,
                                   struct cluster_part *out);
 
 #endif

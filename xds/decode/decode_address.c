@@ -3,7 +3,7 @@
 
 enum { MAX_PORT = 65535 };
 
-static bool check_socket_address(struct decoder *d, const CORE(SocketAddress) * from) {
+static bool check_socket_address(struct decoder *d, const CORE(SocketAddress) *from) {
     if (from->protocol != ENVOY__CONFIG__CORE__V3__SOCKET_ADDRESS__PROTOCOL__TCP) {
         return decoder_field_error(d, "protocol", "only TCP is supported");
     }
@@ -17,14 +17,14 @@ static bool check_socket_address(struct decoder *d, const CORE(SocketAddress) * 
     return true;
 }
 
-static uint16_t port_of(const CORE(SocketAddress) * from) {
+static uint16_t port_of(const CORE(SocketAddress) *from) {
     return from->port_specifier_case ==
                    ENVOY__CONFIG__CORE__V3__SOCKET_ADDRESS__PORT_SPECIFIER_PORT_VALUE
                ? (uint16_t)from->port_value
                : 0;
 }
 
-bool decode_socket_address(struct decoder *d, const CORE(SocketAddress) * from,
+bool decode_socket_address(struct decoder *d, const CORE(SocketAddress) *from,
                            struct address *out) {
     if (!check_socket_address(d, from)) {
         return false;
@@ -39,7 +39,7 @@ bool decode_socket_address(struct decoder *d, const CORE(SocketAddress) * from,
     return true;
 }
 
-static bool decode_pipe(struct decoder *d, const CORE(Pipe) * from, struct address *out) {
+static bool decode_pipe(struct decoder *d, const CORE(Pipe) *from, struct address *out) {
     struct error err = {0};
     if (address_from_unix_path(out, slice_from_string(from->path), &err) != STATUS_OK) {
         return decoder_field_error(d, "path", "%s", err.message);
@@ -47,7 +47,7 @@ static bool decode_pipe(struct decoder *d, const CORE(Pipe) * from, struct addre
     return true;
 }
 
-bool decode_address(struct decoder *d, const CORE(Address) * from, struct address *out) {
+bool decode_address(struct decoder *d, const CORE(Address) *from, struct address *out) {
     bool is_ok;
     switch ((int)from->address_case) {
     case ENVOY__CONFIG__CORE__V3__ADDRESS__ADDRESS_SOCKET_ADDRESS:
@@ -68,7 +68,7 @@ bool decode_address(struct decoder *d, const CORE(Address) * from, struct addres
     }
 }
 
-bool decode_endpoint_address(struct decoder *d, const CORE(Address) * from, struct address *out,
+bool decode_endpoint_address(struct decoder *d, const CORE(Address) *from, struct address *out,
                              struct slice *dns_name, uint16_t *port) {
     *dns_name = SLICE("");
     *port = 0;

@@ -16,7 +16,7 @@ static bool is_protected(struct slice name) {
     return (name.len > 0 && name.ptr[0] == ':') || slice_equal(name, SLICE("host"));
 }
 
-static bool decode_append_action(struct decoder *d, const CORE(HeaderValueOption) * from,
+static bool decode_append_action(struct decoder *d, const CORE(HeaderValueOption) *from,
                                  enum header_op_action *action) {
     if (from->append != NULL) {
         if (from->append_action !=
@@ -46,7 +46,7 @@ static bool decode_append_action(struct decoder *d, const CORE(HeaderValueOption
     }
 }
 
-bool decode_header_op(struct decoder *d, const CORE(HeaderValueOption) * from,
+bool decode_header_op(struct decoder *d, const CORE(HeaderValueOption) *from,
                       struct header_op *out) {
     if (from->header == NULL) {
         return decoder_field_error(d, "header", "value is required");
@@ -103,7 +103,7 @@ bool decode_header_ops(struct decoder *d, const struct header_lists *lists,
 
 /* ---- fractions ---- */
 
-bool decode_fractional_percent(struct decoder *d, const TYPE(FractionalPercent) * from,
+bool decode_fractional_percent(struct decoder *d, const TYPE(FractionalPercent) *from,
                                struct config_fraction *out) {
     uint64_t scale;
     switch ((int)from->denominator) {
@@ -124,7 +124,7 @@ bool decode_fractional_percent(struct decoder *d, const TYPE(FractionalPercent) 
     return true;
 }
 
-bool decode_runtime_fraction(struct decoder *d, const CORE(RuntimeFractionalPercent) * from,
+bool decode_runtime_fraction(struct decoder *d, const CORE(RuntimeFractionalPercent) *from,
                              struct config_fraction *out) {
     *out = (struct config_fraction){.per_million = MILLION,
                                     .runtime_key = decoder_text(d, from->runtime_key)};
@@ -148,7 +148,7 @@ bool decode_any_fraction(struct decoder *d, const ProtobufCMessage *message,
 
 /* ---- formats ---- */
 
-static bool check_formatters(struct decoder *d, const CORE(SubstitutionFormatString) * from) {
+static bool check_formatters(struct decoder *d, const CORE(SubstitutionFormatString) *from) {
     bool is_ok = true;
     for (size_t i = 0; i < from->n_formatters; i++) {
         struct any_view view;
@@ -165,7 +165,7 @@ static bool check_formatters(struct decoder *d, const CORE(SubstitutionFormatStr
     return is_ok;
 }
 
-static bool compile_json(struct decoder *d, const CORE(SubstitutionFormatString) * from,
+static bool compile_json(struct decoder *d, const CORE(SubstitutionFormatString) *from,
                          const struct log_format **out) {
     struct proto_json_write_options options = {0};
     struct slice json = proto_json_text(&from->json_format->base, &options, d->config.arena);
@@ -178,7 +178,7 @@ static bool compile_json(struct decoder *d, const CORE(SubstitutionFormatString)
     return true;
 }
 
-static bool compile_text(struct decoder *d, const CORE(SubstitutionFormatString) * from,
+static bool compile_text(struct decoder *d, const CORE(SubstitutionFormatString) *from,
                          const char *field, struct slice text, const struct log_format **out) {
     struct error err = {0};
     if (log_format_compile(text, from->omit_empty_values != 0, d->config.arena, out, &err) !=
@@ -188,7 +188,7 @@ static bool compile_text(struct decoder *d, const CORE(SubstitutionFormatString)
     return true;
 }
 
-bool decode_format(struct decoder *d, const CORE(SubstitutionFormatString) * from,
+bool decode_format(struct decoder *d, const CORE(SubstitutionFormatString) *from,
                    const struct log_format **out, struct slice *content_type) {
     struct slice text;
     *content_type = SLICE("text/plain");
@@ -219,7 +219,7 @@ bool decode_format(struct decoder *d, const CORE(SubstitutionFormatString) * fro
 
 /* ---- socket options ---- */
 
-static bool decode_socket_option(struct decoder *d, const CORE(SocketOption) * from,
+static bool decode_socket_option(struct decoder *d, const CORE(SocketOption) *from,
                                  struct socket_option *out) {
     out->level = (int)from->level;
     out->name = (int)from->name;

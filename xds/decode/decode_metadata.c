@@ -67,7 +67,7 @@ static void flatten_struct(struct flattening *f, struct slice path,
     }
 }
 
-static void flatten_metadata(struct flattening *f, const CORE(Metadata) * from) {
+static void flatten_metadata(struct flattening *f, const CORE(Metadata) *from) {
     f->count = 0;
     for (size_t i = 0; i < from->n_filter_metadata; i++) {
         if (f->entries != NULL) {
@@ -85,7 +85,7 @@ static bool has_room(struct flattening *f) {
     return true;
 }
 
-bool decode_metadata(struct decoder *d, const CORE(Metadata) * from, struct metadata *out) {
+bool decode_metadata(struct decoder *d, const CORE(Metadata) *from, struct metadata *out) {
     *out = (struct metadata){0};
     if (from == NULL) {
         return true;

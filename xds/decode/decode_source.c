@@ -10,7 +10,7 @@
 
 enum { READ_STEP_BYTES = 64 * 1024 };
 
-struct slice data_source_file(const CORE(DataSource) * from) {
+struct slice data_source_file(const CORE(DataSource) *from) {
     if (from == NULL ||
         from->specifier_case != ENVOY__CONFIG__CORE__V3__DATA_SOURCE__SPECIFIER_FILENAME) {
         return SLICE("");
@@ -81,7 +81,7 @@ static bool read_environment(struct decoder *d, const char *name, struct slice *
     return true;
 }
 
-bool decode_data_source(struct decoder *d, const CORE(DataSource) * from, struct slice *out) {
+bool decode_data_source(struct decoder *d, const CORE(DataSource) *from, struct slice *out) {
     switch ((int)from->specifier_case) {
     case ENVOY__CONFIG__CORE__V3__DATA_SOURCE__SPECIFIER_FILENAME:
         return read_file(d, from->filename, out);

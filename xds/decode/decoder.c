@@ -113,7 +113,7 @@ bool decode_optional_duration(struct decoder *d, const char *field,
 
 // Each slot once; the first mention gives the source.
 uint32_t decode_depend(struct decoder *d, enum config_kind kind, struct slice name,
-                       const CORE(ConfigSource) * source) {
+                       const CORE(ConfigSource) *source) {
     struct slice packed = {0};
     bool is_shared =
         source == NULL || source->config_source_specifier_case ==

@@ -29,7 +29,7 @@ static enum health_status health_of(int status) {
     }
 }
 
-static bool decode_endpoint(struct decoder *d, const ENDPOINT(LbEndpoint) * from, bool dns_allowed,
+static bool decode_endpoint(struct decoder *d, const ENDPOINT(LbEndpoint) *from, bool dns_allowed,
                             struct endpoint_config *out) {
     *out = (struct endpoint_config){.weight = VALUE_OR(from->load_balancing_weight, 1),
                                     .health = health_of((int)from->health_status)};
@@ -55,7 +55,7 @@ static bool decode_endpoint(struct decoder *d, const ENDPOINT(LbEndpoint) * from
     return is_ok;
 }
 
-static bool decode_locality(struct decoder *d, const ENDPOINT(LocalityLbEndpoints) * from,
+static bool decode_locality(struct decoder *d, const ENDPOINT(LocalityLbEndpoints) *from,
                             bool dns_allowed, struct locality_config *out) {
     if (from->locality != NULL) {
         out->locality.region = decoder_text(d, from->locality->region);
@@ -84,7 +84,7 @@ static bool decode_locality(struct decoder *d, const ENDPOINT(LocalityLbEndpoint
     return is_ok;
 }
 
-static bool decode_policy(struct decoder *d, const ENDPOINT(ClusterLoadAssignment__Policy) * from,
+static bool decode_policy(struct decoder *d, const ENDPOINT(ClusterLoadAssignment__Policy) *from,
                           struct endpoint_part *out) {
     out->overprovisioning_percent = DEFAULT_OVERPROVISIONING;
     if (from == NULL) {
@@ -112,7 +112,7 @@ static bool decode_policy(struct decoder *d, const ENDPOINT(ClusterLoadAssignmen
 }
 
 // Priorities must be without gaps: Envoy refuses a hole.
-static bool check_priorities(struct decoder *d, const ENDPOINT(ClusterLoadAssignment) * from) {
+static bool check_priorities(struct decoder *d, const ENDPOINT(ClusterLoadAssignment) *from) {
     uint64_t seen[2] = {0};
     uint32_t highest = 0;
     for (size_t i = 0; i < from->n_endpoints; i++) {
@@ -133,7 +133,7 @@ static bool check_priorities(struct decoder *d, const ENDPOINT(ClusterLoadAssign
 }
 
 struct endpoint_part *decode_load_assignment(struct decoder *d,
-                                             const ENDPOINT(ClusterLoadAssignment) * from,
+                                             const ENDPOINT(ClusterLoadAssignment) *from,
                                              struct slice name, bool dns_allowed) {
     struct endpoint_part *part = config_part_new(CONFIG_ENDPOINT, sizeof(*part), name);
     struct config_part *outer = d->config.part;

@@ -10,7 +10,7 @@
 /* A new part named `name`, with one reference; errors are in the validation. `dns_allowed`: names are
  * taken in place of addresses. The decoder's part is as before afterwards. */
 struct endpoint_part *decode_load_assignment(struct decoder *d,
-                                             const ENDPOINT(ClusterLoadAssignment) * from,
+                                             const ENDPOINT(ClusterLoadAssignment) *from,
                                              struct slice name, bool dns_allowed);
 
 #endif

@@ -23,7 +23,7 @@ static bool parse_network_filter(struct decoder *d, const struct any_view *view,
     return d->config.validation->error_count == errors;
 }
 
-static bool decode_network_filter(struct decoder *d, const LISTENER(Filter) * from,
+static bool decode_network_filter(struct decoder *d, const LISTENER(Filter) *from,
                                   struct network_filter_config *out, bool *is_used) {
     struct any_view view;
     *is_used = false;
@@ -67,7 +67,7 @@ static bool check_terminal(struct decoder *d, const struct network_filter_config
     return true;
 }
 
-static bool decode_network_filters(struct decoder *d, const LISTENER(FilterChain) * from,
+static bool decode_network_filters(struct decoder *d, const LISTENER(FilterChain) *from,
                                    struct filter_chain_config *out) {
     struct network_filter_config *filters =
         from->n_filters == 0
@@ -89,7 +89,7 @@ static bool decode_network_filters(struct decoder *d, const LISTENER(FilterChain
 
 /* ---- the match ---- */
 
-static bool decode_server_names(struct decoder *d, const LISTENER(FilterChainMatch) * from,
+static bool decode_server_names(struct decoder *d, const LISTENER(FilterChainMatch) *from,
                                 struct filter_chain_match *out) {
     size_t count = from->n_server_names;
     struct slice *names = count == 0 ? NULL : ARENA_NEW_ARRAY(d->config.arena, count, struct slice);
@@ -108,7 +108,7 @@ static bool decode_server_names(struct decoder *d, const LISTENER(FilterChainMat
     return true;
 }
 
-static bool decode_ports(struct decoder *d, const LISTENER(FilterChainMatch) * from,
+static bool decode_ports(struct decoder *d, const LISTENER(FilterChainMatch) *from,
                          struct filter_chain_match *out) {
     out->destination_port = VALUE_OR(from->destination_port, 0);
     if (from->n_source_ports == 0) {
@@ -121,7 +121,7 @@ static bool decode_ports(struct decoder *d, const LISTENER(FilterChainMatch) * f
     return true;
 }
 
-static bool decode_match(struct decoder *d, const LISTENER(FilterChainMatch) * from,
+static bool decode_match(struct decoder *d, const LISTENER(FilterChainMatch) *from,
                          struct filter_chain_match *out) {
     if (from->address_suffix[0] != '\0' || from->suffix_len != NULL) {
         return decoder_error(d, "contains unimplemented fields: address_suffix, suffix_len");
@@ -154,7 +154,7 @@ static bool decode_match(struct decoder *d, const LISTENER(FilterChainMatch) * f
 
 /* ---- the chain ---- */
 
-bool decode_filter_chain(struct decoder *d, const LISTENER(FilterChain) * from, size_t index,
+bool decode_filter_chain(struct decoder *d, const LISTENER(FilterChain) *from, size_t index,
                          bool is_default, struct filter_chain_config *out) {
     *out = (struct filter_chain_config){
         .name = decoder_text(d, from->name),
@@ -182,7 +182,7 @@ bool decode_filter_chain(struct decoder *d, const LISTENER(FilterChain) * from, 
 /* ---- listener filters ---- */
 
 static const struct listener_filter_predicate *
-decode_predicate(struct decoder *d, const LISTENER(ListenerFilterChainMatchPredicate) * from);
+decode_predicate(struct decoder *d, const LISTENER(ListenerFilterChainMatchPredicate) *from);
 
 static bool decode_rules(struct decoder *d,
                          LISTENER(ListenerFilterChainMatchPredicate) *const *rules, size_t count,
@@ -201,7 +201,7 @@ static bool decode_rules(struct decoder *d,
 
 // As deep as wire_check lets messages nest.
 static const struct listener_filter_predicate *
-decode_predicate(struct decoder *d, const LISTENER(ListenerFilterChainMatchPredicate) * from) {
+decode_predicate(struct decoder *d, const LISTENER(ListenerFilterChainMatchPredicate) *from) {
     struct listener_filter_predicate *out =
         ARENA_NEW(d->config.arena, struct listener_filter_predicate);
     bool is_ok = true;
@@ -215,7 +215,7 @@ decode_predicate(struct decoder *d, const LISTENER(ListenerFilterChainMatchPredi
         is_ok = decode_rules(d, from->and_match->rules, from->and_match->n_rules, out);
         break;
     case ENVOY__CONFIG__LISTENER__V3__LISTENER_FILTER_CHAIN_MATCH_PREDICATE__RULE_NOT_MATCH: {
-        LISTENER(ListenerFilterChainMatchPredicate) * rules[1] = {from->not_match};
+        LISTENER(ListenerFilterChainMatchPredicate) *rules[1] = {from->not_match};
         out->kind = LISTENER_FILTER_NOT;
         is_ok = decode_rules(d, rules, 1, out);
         break;
@@ -248,7 +248,7 @@ static void parse_listener_filter(struct decoder *d, const char *name, const str
     }
 }
 
-static bool decode_listener_filter(struct decoder *d, const LISTENER(ListenerFilter) * from,
+static bool decode_listener_filter(struct decoder *d, const LISTENER(ListenerFilter) *from,
                                    struct listener_filter_config *out) {
     struct any_view view;
     if (from->config_type_case ==

@@ -13,7 +13,7 @@ static bool parse_filter(struct decoder *d, const struct any_view *view,
     return d->config.validation->error_count == errors;
 }
 
-static bool decode_filter(struct decoder *d, const HCM(HttpFilter) * from,
+static bool decode_filter(struct decoder *d, const HCM(HttpFilter) *from,
                           struct http_filter_config *out, bool *is_used) {
     struct any_view view;
     *is_used = false;
@@ -72,7 +72,7 @@ static bool check_chain(struct decoder *d, const struct http_filter_config *filt
     return true;
 }
 
-bool decode_hcm_filters(struct decoder *d, const HCM(HttpConnectionManager) * from,
+bool decode_hcm_filters(struct decoder *d, const HCM(HttpConnectionManager) *from,
                         struct http_connection_manager_config *out) {
     struct http_filter_config *filters =
         from->n_http_filters == 0

@@ -12,7 +12,7 @@
 /* ---- the client's address ---- */
 
 // The extension for X-Forwarded-For says the same as the fields that were there before it.
-static bool decode_detection(struct decoder *d, const CORE(TypedExtensionConfig) * from,
+static bool decode_detection(struct decoder *d, const CORE(TypedExtensionConfig) *from,
                              struct http_connection_manager_config *out) {
     struct any_view view;
     if (!decode_any_type(d, from->typed_config, &view)) {
@@ -35,7 +35,7 @@ static bool decode_detection(struct decoder *d, const CORE(TypedExtensionConfig)
     return true;
 }
 
-static bool decode_remote_address(struct decoder *d, const HCM(HttpConnectionManager) * from,
+static bool decode_remote_address(struct decoder *d, const HCM(HttpConnectionManager) *from,
                                   struct http_connection_manager_config *out) {
     out->use_remote_address = FLAG_OR(from->use_remote_address, d->config.edge_defaults);
     out->xff_num_trusted_hops = from->xff_num_trusted_hops;
@@ -60,7 +60,7 @@ static bool decode_remote_address(struct decoder *d, const HCM(HttpConnectionMan
     return true;
 }
 
-static bool decode_internal(struct decoder *d, const HCM(HttpConnectionManager) * from,
+static bool decode_internal(struct decoder *d, const HCM(HttpConnectionManager) *from,
                             struct http_connection_manager_config *out) {
     if (from->internal_address_config == NULL) {
         return true;
@@ -91,7 +91,7 @@ static enum forward_client_cert forward_mode(int mode) {
     }
 }
 
-static void decode_client_cert(const HCM(HttpConnectionManager) * from,
+static void decode_client_cert(const HCM(HttpConnectionManager) *from,
                                struct http_connection_manager_config *out) {
     const HCM(HttpConnectionManager__SetCurrentClientCertDetails) *details =
         from->set_current_client_cert_details;
@@ -106,7 +106,7 @@ static void decode_client_cert(const HCM(HttpConnectionManager) * from,
     out->xfcc_uri = details->uri != 0;
 }
 
-static bool decode_request_id(struct decoder *d, const HCM(HttpConnectionManager) * from,
+static bool decode_request_id(struct decoder *d, const HCM(HttpConnectionManager) *from,
                               struct http_connection_manager_config *out) {
     out->generate_request_id = FLAG_OR(from->generate_request_id, true);
     out->preserve_external_request_id = from->preserve_external_request_id != 0;
@@ -123,7 +123,7 @@ static bool decode_request_id(struct decoder *d, const HCM(HttpConnectionManager
     return is_ok;
 }
 
-static void decode_server_header(struct decoder *d, const HCM(HttpConnectionManager) * from,
+static void decode_server_header(struct decoder *d, const HCM(HttpConnectionManager) *from,
                                  struct http_connection_manager_config *out) {
     out->server_name =
         from->server_name[0] == '\0' ? SLICE("envoy") : decoder_text(d, from->server_name);
@@ -136,7 +136,7 @@ static void decode_server_header(struct decoder *d, const HCM(HttpConnectionMana
     }
 }
 
-static void decode_scheme(struct decoder *d, const HCM(HttpConnectionManager) * from,
+static void decode_scheme(struct decoder *d, const HCM(HttpConnectionManager) *from,
                           struct http_connection_manager_config *out) {
     const CORE(SchemeHeaderTransformation) *scheme = from->scheme_header_transformation;
     if (scheme == NULL) {
@@ -165,7 +165,7 @@ static enum path_escaped_slashes slashes(int action, bool is_edge) {
     }
 }
 
-static void decode_path(struct decoder *d, const HCM(HttpConnectionManager) * from,
+static void decode_path(struct decoder *d, const HCM(HttpConnectionManager) *from,
                         struct http_connection_manager_config *out) {
     bool is_edge = d->config.edge_defaults;
     out->path = (struct path_options){
@@ -181,7 +181,7 @@ static void decode_path(struct decoder *d, const HCM(HttpConnectionManager) * fr
     out->strip_trailing_host_dot = from->strip_trailing_host_dot || is_edge;
 }
 
-bool decode_hcm_headers(struct decoder *d, const HCM(HttpConnectionManager) * from,
+bool decode_hcm_headers(struct decoder *d, const HCM(HttpConnectionManager) *from,
                         struct http_connection_manager_config *out) {
     bool is_ok = decode_remote_address(d, from, out);
     is_ok = decode_internal(d, from, out) && is_ok;

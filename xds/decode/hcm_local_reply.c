@@ -4,7 +4,7 @@
 #include "xds/decode/decode_common.h"
 #include "xds/decode/hcm_parts.h"
 
-static bool decode_mapper(struct decoder *d, const HCM(ResponseMapper) * from,
+static bool decode_mapper(struct decoder *d, const HCM(ResponseMapper) *from,
                           struct local_reply_mapper *out) {
     *out = (struct local_reply_mapper){.status = VALUE_OR(from->status_code, 0)};
     if (from->filter == NULL) {
@@ -32,7 +32,7 @@ static bool decode_mapper(struct decoder *d, const HCM(ResponseMapper) * from,
     return decode_header_ops(d, &headers, &out->headers) && is_ok;
 }
 
-bool decode_hcm_local_reply(struct decoder *d, const HCM(HttpConnectionManager) * from,
+bool decode_hcm_local_reply(struct decoder *d, const HCM(HttpConnectionManager) *from,
                             struct http_connection_manager_config *out) {
     const HCM(LocalReplyConfig) *reply = from->local_reply_config;
     if (reply == NULL) {

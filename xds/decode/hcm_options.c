@@ -21,7 +21,7 @@ enum {
     EDGE_GLITCHES_PER_S = 100,
 };
 
-static bool decode_codec(struct decoder *d, const HCM(HttpConnectionManager) * from,
+static bool decode_codec(struct decoder *d, const HCM(HttpConnectionManager) *from,
                          struct http_connection_manager_config *out) {
     switch ((int)from->codec_type) {
     case ENVOY__EXTENSIONS__FILTERS__NETWORK__HTTP_CONNECTION_MANAGER__V3__HTTP_CONNECTION_MANAGER__CODEC_TYPE__AUTO:
@@ -38,7 +38,7 @@ static bool decode_codec(struct decoder *d, const HCM(HttpConnectionManager) * f
     }
 }
 
-static bool decode_common(struct decoder *d, const CORE(HttpProtocolOptions) * from,
+static bool decode_common(struct decoder *d, const CORE(HttpProtocolOptions) *from,
                           struct http_connection_manager_config *out) {
     bool is_edge = d->config.edge_defaults;
     out->idle_timeout_ms = is_edge ? EDGE_IDLE_MS : HOUR_MS;
@@ -67,7 +67,7 @@ static bool decode_common(struct decoder *d, const CORE(HttpProtocolOptions) * f
     return is_ok;
 }
 
-static bool decode_protocols(struct decoder *d, const HCM(HttpConnectionManager) * from,
+static bool decode_protocols(struct decoder *d, const HCM(HttpConnectionManager) *from,
                              struct http_connection_manager_config *out) {
     bool is_ok = true;
     out->http1.allow_absolute_url = true;
@@ -107,7 +107,7 @@ static bool decode_protocols(struct decoder *d, const HCM(HttpConnectionManager)
     return is_ok;
 }
 
-static bool decode_times(struct decoder *d, const HCM(HttpConnectionManager) * from,
+static bool decode_times(struct decoder *d, const HCM(HttpConnectionManager) *from,
                          struct http_connection_manager_config *out) {
     out->stream_idle_timeout_ms = STREAM_IDLE_MS;
     out->request_headers_timeout_ms = d->config.edge_defaults ? EDGE_REQUEST_HEADERS_MS : 0;
@@ -133,7 +133,7 @@ static bool decode_times(struct decoder *d, const HCM(HttpConnectionManager) * f
            is_ok;
 }
 
-bool decode_hcm_options(struct decoder *d, const HCM(HttpConnectionManager) * from,
+bool decode_hcm_options(struct decoder *d, const HCM(HttpConnectionManager) *from,
                         struct http_connection_manager_config *out) {
     out->max_request_headers_kb = VALUE_OR(from->max_request_headers_kb, MAX_HEADERS_KB);
     bool is_ok = decode_codec(d, from, out);

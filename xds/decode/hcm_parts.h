@@ -7,15 +7,15 @@
 #include "src/config/listener_config.h"
 #include "xds/decode/decoder.h"
 
-bool decode_hcm_filters(struct decoder *d, const HCM(HttpConnectionManager) * from,
+bool decode_hcm_filters(struct decoder *d, const HCM(HttpConnectionManager) *from,
                         struct http_connection_manager_config *out);
 /* Limits, protocols, times. */
-bool decode_hcm_options(struct decoder *d, const HCM(HttpConnectionManager) * from,
+bool decode_hcm_options(struct decoder *d, const HCM(HttpConnectionManager) *from,
                         struct http_connection_manager_config *out);
 /* What is done to headers and paths. */
-bool decode_hcm_headers(struct decoder *d, const HCM(HttpConnectionManager) * from,
+bool decode_hcm_headers(struct decoder *d, const HCM(HttpConnectionManager) *from,
                         struct http_connection_manager_config *out);
-bool decode_hcm_local_reply(struct decoder *d, const HCM(HttpConnectionManager) * from,
+bool decode_hcm_local_reply(struct decoder *d, const HCM(HttpConnectionManager) *from,
                             struct http_connection_manager_config *out);
 
 #endif

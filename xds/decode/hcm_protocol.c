@@ -16,7 +16,7 @@ uint32_t decode_underscores(int action) {
 }
 
 static bool decode_key_format(struct decoder *d,
-                              const CORE(Http1ProtocolOptions__HeaderKeyFormat) * from,
+                              const CORE(Http1ProtocolOptions__HeaderKeyFormat) *from,
                               struct http1_options *out) {
     struct any_view view;
     bool is_ok = true;
@@ -41,7 +41,7 @@ static bool decode_key_format(struct decoder *d,
     }
 }
 
-bool decode_http1_options(struct decoder *d, const CORE(Http1ProtocolOptions) * from,
+bool decode_http1_options(struct decoder *d, const CORE(Http1ProtocolOptions) *from,
                           struct http1_options *out) {
     out->allow_absolute_url = FLAG_OR(from->allow_absolute_url, true);
     out->accept_http_10 = from->accept_http_10 != 0;
@@ -57,7 +57,7 @@ static uint32_t clipped(const Google__Protobuf__UInt64Value *wrapper, uint32_t f
     return value > UINT32_MAX ? UINT32_MAX : (uint32_t)value;
 }
 
-bool decode_http2_options(struct decoder *d, const CORE(Http2ProtocolOptions) * from,
+bool decode_http2_options(struct decoder *d, const CORE(Http2ProtocolOptions) *from,
                           struct http2_options *out) {
     out->hpack_table_bytes = VALUE_OR(from->hpack_table_size, out->hpack_table_bytes);
     out->max_concurrent_streams =
@@ -88,7 +88,7 @@ bool decode_http2_options(struct decoder *d, const CORE(Http2ProtocolOptions) * 
     return true;
 }
 
-bool decode_http2_keepalive(struct decoder *d, const CORE(Http2ProtocolOptions) * from,
+bool decode_http2_keepalive(struct decoder *d, const CORE(Http2ProtocolOptions) *from,
                             uint32_t *interval_ms, uint32_t *timeout_ms) {
     const CORE(KeepaliveSettings) *keepalive = from->connection_keepalive;
     if (keepalive == NULL) {

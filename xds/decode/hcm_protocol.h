@@ -10,11 +10,11 @@
 /* HTTP_UNDERSCORES_* */
 uint32_t decode_underscores(int action);
 /* Overwrites only what is set. */
-bool decode_http1_options(struct decoder *d, const CORE(Http1ProtocolOptions) * from,
+bool decode_http1_options(struct decoder *d, const CORE(Http1ProtocolOptions) *from,
                           struct http1_options *out);
-bool decode_http2_options(struct decoder *d, const CORE(Http2ProtocolOptions) * from,
+bool decode_http2_options(struct decoder *d, const CORE(Http2ProtocolOptions) *from,
                           struct http2_options *out);
-bool decode_http2_keepalive(struct decoder *d, const CORE(Http2ProtocolOptions) * from,
+bool decode_http2_keepalive(struct decoder *d, const CORE(Http2ProtocolOptions) *from,
                             uint32_t *interval_ms, uint32_t *timeout_ms);
 
 #endif

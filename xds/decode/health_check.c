@@ -20,7 +20,7 @@ static int hex_value(char c) {
 
 // `text` is hexadecimal, as in Envoy.
 static bool decode_payload(struct decoder *d, const char *field,
-                           const CORE(HealthCheck__Payload) * from, struct slice *out) {
+                           const CORE(HealthCheck__Payload) *from, struct slice *out) {
     *out = SLICE("");
     if (from == NULL) {
         return true;
@@ -103,7 +103,7 @@ static struct slice method_name(int method) {
     }
 }
 
-static bool decode_http(struct decoder *d, const CORE(HealthCheck__HttpHealthCheck) * from,
+static bool decode_http(struct decoder *d, const CORE(HealthCheck__HttpHealthCheck) *from,
                         struct http_health_check *out) {
     out->host = decoder_text(d, from->host);
     out->path = decoder_text(d, from->path);
@@ -134,7 +134,7 @@ static bool decode_http(struct decoder *d, const CORE(HealthCheck__HttpHealthChe
            is_ok;
 }
 
-static bool decode_grpc(struct decoder *d, const CORE(HealthCheck__GrpcHealthCheck) * from,
+static bool decode_grpc(struct decoder *d, const CORE(HealthCheck__GrpcHealthCheck) *from,
                         struct grpc_health_check *out) {
     out->service_name = decoder_text(d, from->service_name);
     out->authority = decoder_text(d, from->authority);
@@ -144,7 +144,7 @@ static bool decode_grpc(struct decoder *d, const CORE(HealthCheck__GrpcHealthChe
     return decode_header_ops(d, &lists, &out->metadata);
 }
 
-static bool decode_checker(struct decoder *d, const CORE(HealthCheck) * from,
+static bool decode_checker(struct decoder *d, const CORE(HealthCheck) *from,
                            struct health_check_config *out) {
     bool is_ok;
     switch ((int)from->health_checker_case) {
@@ -175,7 +175,7 @@ static bool decode_checker(struct decoder *d, const CORE(HealthCheck) * from,
     }
 }
 
-static bool decode_times(struct decoder *d, const CORE(HealthCheck) * from,
+static bool decode_times(struct decoder *d, const CORE(HealthCheck) *from,
                          struct health_check_config *out) {
     bool is_ok = decode_optional_duration(d, "timeout", from->timeout, &out->timeout_ms);
     is_ok = decode_optional_duration(d, "interval", from->interval, &out->interval_ms) && is_ok;
@@ -209,7 +209,7 @@ static bool decode_times(struct decoder *d, const CORE(HealthCheck) * from,
            is_ok;
 }
 
-static bool decode_health_check(struct decoder *d, const CORE(HealthCheck) * from,
+static bool decode_health_check(struct decoder *d, const CORE(HealthCheck) *from,
                                 struct health_check_config *out) {
     bool is_ok = decode_checker(d, from, out);
     is_ok = decode_times(d, from, out) && is_ok;
@@ -233,7 +233,7 @@ static bool decode_health_check(struct decoder *d, const CORE(HealthCheck) * fro
 }
 
 // Several checkers are told apart by their names (Envoy 1.40).
-static bool check_names(struct decoder *d, const CLUSTER(Cluster) * from) {
+static bool check_names(struct decoder *d, const CLUSTER(Cluster) *from) {
     for (size_t i = 0; from->n_health_checks > 1 && i < from->n_health_checks; i++) {
         const char *name = from->health_checks[i]->name;
         if (name[0] == '\0') {
@@ -250,7 +250,7 @@ static bool check_names(struct decoder *d, const CLUSTER(Cluster) * from) {
     return true;
 }
 
-bool decode_cluster_health_checks(struct decoder *d, const CLUSTER(Cluster) * from,
+bool decode_cluster_health_checks(struct decoder *d, const CLUSTER(Cluster) *from,
                                   struct cluster_part *out) {
     size_t count = from->n_health_checks;
     if (count == 0) {

@@ -9,7 +9,7 @@
 
 /* ---- routes ---- */
 
-static bool decode_inline_routes(struct decoder *d, const HCM(HttpConnectionManager) * from,
+static bool decode_inline_routes(struct decoder *d, const HCM(HttpConnectionManager) *from,
                                  struct http_connection_manager_config *out) {
     uint32_t errors = d->config.validation->error_count;
     struct slice name = arena_printf(d->scratch, "inline/%.*s/%.*s/%s", SLICE_ARG(d->scope),
@@ -23,7 +23,7 @@ static bool decode_inline_routes(struct decoder *d, const HCM(HttpConnectionMana
     return d->config.validation->error_count == errors;
 }
 
-static bool decode_routes(struct decoder *d, const HCM(HttpConnectionManager) * from,
+static bool decode_routes(struct decoder *d, const HCM(HttpConnectionManager) *from,
                           struct http_connection_manager_config *out) {
     switch ((int)from->route_specifier_case) {
     case ENVOY__EXTENSIONS__FILTERS__NETWORK__HTTP_CONNECTION_MANAGER__V3__HTTP_CONNECTION_MANAGER__ROUTE_SPECIFIER_RDS:
@@ -39,7 +39,7 @@ static bool decode_routes(struct decoder *d, const HCM(HttpConnectionManager) * 
 
 /* ---- access logs, upgrades ---- */
 
-static bool decode_logs(struct decoder *d, const HCM(HttpConnectionManager) * from,
+static bool decode_logs(struct decoder *d, const HCM(HttpConnectionManager) *from,
                         struct http_connection_manager_config *out) {
     bool is_ok = decode_access_logs(d, from->access_log, from->n_access_log, &out->access_logs,
                                     &out->access_log_count);
@@ -59,7 +59,7 @@ static bool decode_logs(struct decoder *d, const HCM(HttpConnectionManager) * fr
            is_ok;
 }
 
-static bool decode_upgrades(struct decoder *d, const HCM(HttpConnectionManager) * from,
+static bool decode_upgrades(struct decoder *d, const HCM(HttpConnectionManager) *from,
                             struct http_connection_manager_config *out) {
     size_t count = from->n_upgrade_configs;
     struct upgrade_config *upgrades =

@@ -14,11 +14,11 @@ enum {
 
 /* ---- addresses and sockets ---- */
 
-static bool is_pipe(const CORE(Address) * address) {
+static bool is_pipe(const CORE(Address) *address) {
     return address->address_case == ENVOY__CONFIG__CORE__V3__ADDRESS__ADDRESS_PIPE;
 }
 
-static bool decode_addresses(struct decoder *d, const LISTENER(Listener) * from,
+static bool decode_addresses(struct decoder *d, const LISTENER(Listener) *from,
                              struct listener_part *out) {
     if (from->address == NULL) {
         return decoder_field_error(d, "address", "value is required");
@@ -50,7 +50,7 @@ static struct slice stat_prefix(struct decoder *d, const struct address *address
     return copy;
 }
 
-static bool decode_sockets(struct decoder *d, const LISTENER(Listener) * from,
+static bool decode_sockets(struct decoder *d, const LISTENER(Listener) *from,
                            struct listener_part *out) {
     out->bind_to_port = FLAG_OR(from->bind_to_port, true);
     if (from->bind_to_port == NULL && from->deprecated_v1 != NULL) {
@@ -73,9 +73,10 @@ static bool decode_sockets(struct decoder *d, const LISTENER(Listener) * from,
 
 /* ---- chains ---- */
 
-static bool is_same_match(struct decoder *d, const LISTENER(FilterChain) * a,
-                          const LISTENER(FilterChain) * b) {
-    LISTENER(FilterChainMatch) none = ENVOY__CONFIG__LISTENER__V3__FILTER_CHAIN_MATCH__INIT;
+static bool is_same_match(struct decoder *d, const LISTENER(FilterChain) *a,
+                          const LISTENER(FilterChain) *b) {
+    LISTENER(FilterChainMatch) none;
+    envoy__config__listener__v3__filter_chain_match__init(&none);
     const LISTENER(FilterChainMatch) *left =
         a->filter_chain_match == NULL ? &none : a->filter_chain_match;
     const LISTENER(FilterChainMatch) *right =
@@ -83,7 +84,7 @@ static bool is_same_match(struct decoder *d, const LISTENER(FilterChain) * a,
     return canonical_hash(&left->base, d->scratch) == canonical_hash(&right->base, d->scratch);
 }
 
-static bool check_matches(struct decoder *d, const LISTENER(Listener) * from) {
+static bool check_matches(struct decoder *d, const LISTENER(Listener) *from) {
     for (size_t i = 0; i < from->n_filter_chains; i++) {
         for (size_t k = 0; k < i; k++) {
             if (is_same_match(d, from->filter_chains[i], from->filter_chains[k])) {
@@ -97,7 +98,7 @@ static bool check_matches(struct decoder *d, const LISTENER(Listener) * from) {
     return true;
 }
 
-static bool decode_chains(struct decoder *d, const LISTENER(Listener) * from,
+static bool decode_chains(struct decoder *d, const LISTENER(Listener) *from,
                           struct listener_part *out) {
     size_t count = from->n_filter_chains;
     const struct filter_chain_config **chains =
@@ -128,7 +129,7 @@ static bool decode_chains(struct decoder *d, const LISTENER(Listener) * from,
 
 /* ---- the listener ---- */
 
-static bool check_kind(struct decoder *d, const LISTENER(Listener) * from) {
+static bool check_kind(struct decoder *d, const LISTENER(Listener) *from) {
     if (from->udp_listener_config != NULL) {
         return decoder_field_error(d, "udp_listener_config", "UDP listeners are not supported");
     }
@@ -144,7 +145,7 @@ static bool check_kind(struct decoder *d, const LISTENER(Listener) * from) {
     return true;
 }
 
-static bool decode_limits(struct decoder *d, const LISTENER(Listener) * from,
+static bool decode_limits(struct decoder *d, const LISTENER(Listener) *from,
                           struct listener_part *out) {
     out->per_connection_buffer_limit_bytes =
         VALUE_OR(from->per_connection_buffer_limit_bytes,
@@ -162,7 +163,7 @@ static bool decode_limits(struct decoder *d, const LISTENER(Listener) * from,
 }
 
 // The same message without its chains.
-static uint64_t shell_hash(struct decoder *d, const LISTENER(Listener) * from) {
+static uint64_t shell_hash(struct decoder *d, const LISTENER(Listener) *from) {
     LISTENER(Listener) shell = *from;
     shell.n_filter_chains = 0;
     shell.filter_chains = NULL;
@@ -170,7 +171,7 @@ static uint64_t shell_hash(struct decoder *d, const LISTENER(Listener) * from) {
     return canonical_hash(&shell.base, d->scratch);
 }
 
-static bool decode_sections(struct decoder *d, const LISTENER(Listener) * from,
+static bool decode_sections(struct decoder *d, const LISTENER(Listener) *from,
                             struct listener_part *out) {
     if (!check_kind(d, from) || !decode_addresses(d, from, out)) {
         return false;

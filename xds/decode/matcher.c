@@ -8,7 +8,7 @@ static void free_regex(void *object) {
     regex_free(object);
 }
 
-bool decode_regex(struct decoder *d, const MATCHER(RegexMatcher) * from, const struct regex **out) {
+bool decode_regex(struct decoder *d, const MATCHER(RegexMatcher) *from, const struct regex **out) {
     struct regex *regex = NULL;
     struct error err = {0};
     if (regex_new(slice_from_string(from->regex), &regex, &err) != STATUS_OK) {
@@ -19,7 +19,7 @@ bool decode_regex(struct decoder *d, const MATCHER(RegexMatcher) * from, const s
     return true;
 }
 
-bool decode_regex_rewrite(struct decoder *d, const MATCHER(RegexMatchAndSubstitute) * from,
+bool decode_regex_rewrite(struct decoder *d, const MATCHER(RegexMatchAndSubstitute) *from,
                           const struct regex **regex, struct slice *substitution) {
     if (from->pattern == NULL) {
         return decoder_field_error(d, "pattern", "value is required");
@@ -38,7 +38,7 @@ bool decode_regex_rewrite(struct decoder *d, const MATCHER(RegexMatchAndSubstitu
     return true;
 }
 
-static bool decode_matcher_regex(struct decoder *d, const MATCHER(RegexMatcher) * from,
+static bool decode_matcher_regex(struct decoder *d, const MATCHER(RegexMatcher) *from,
                                  struct string_matcher *out) {
     decoder_push(d, "safe_regex");
     out->kind = STRING_MATCH_REGEX;
@@ -53,7 +53,7 @@ static void set_text(struct decoder *d, struct string_matcher *out, enum string_
     out->text = out->ignore_case ? decoder_lower(d, text) : decoder_text(d, text);
 }
 
-bool decode_string_matcher(struct decoder *d, const MATCHER(StringMatcher) * from,
+bool decode_string_matcher(struct decoder *d, const MATCHER(StringMatcher) *from,
                            struct string_matcher *out) {
     *out = (struct string_matcher){.ignore_case = from->ignore_case != 0};
     switch ((int)from->match_pattern_case) {
@@ -81,7 +81,7 @@ bool decode_string_matcher(struct decoder *d, const MATCHER(StringMatcher) * fro
     }
 }
 
-static bool decode_range(struct decoder *d, const TYPE(Int64Range) * from,
+static bool decode_range(struct decoder *d, const TYPE(Int64Range) *from,
                          struct header_matcher *out) {
     (void)d;
     out->kind = HEADER_MATCH_RANGE;
@@ -97,7 +97,7 @@ static bool header_text(struct decoder *d, struct header_matcher *out, enum stri
     return true;
 }
 
-static bool decode_header_value(struct decoder *d, const ROUTE(HeaderMatcher) * from,
+static bool decode_header_value(struct decoder *d, const ROUTE(HeaderMatcher) *from,
                                 struct header_matcher *out) {
     bool is_ok;
     switch ((int)from->header_match_specifier_case) {
@@ -136,7 +136,7 @@ static bool decode_header_value(struct decoder *d, const ROUTE(HeaderMatcher) * 
     }
 }
 
-bool decode_header_matcher(struct decoder *d, const ROUTE(HeaderMatcher) * from,
+bool decode_header_matcher(struct decoder *d, const ROUTE(HeaderMatcher) *from,
                            struct header_matcher *out) {
     *out =
         (struct header_matcher){.name = decoder_lower(d, from->name),
@@ -161,7 +161,7 @@ bool decode_header_matchers(struct decoder *d, const char *field, ROUTE(HeaderMa
     return is_ok;
 }
 
-bool decode_query_matcher(struct decoder *d, const ROUTE(QueryParameterMatcher) * from,
+bool decode_query_matcher(struct decoder *d, const ROUTE(QueryParameterMatcher) *from,
                           struct query_matcher *out) {
     *out = (struct query_matcher){.name = decoder_text(d, from->name)};
     bool is_ok;
@@ -182,7 +182,7 @@ bool decode_query_matcher(struct decoder *d, const ROUTE(QueryParameterMatcher) 
     }
 }
 
-bool decode_cidr(struct decoder *d, const CORE(CidrRange) * from, struct cidr *out) {
+bool decode_cidr(struct decoder *d, const CORE(CidrRange) *from, struct cidr *out) {
     struct error err = {0};
     uint32_t bits = VALUE_OR(from->prefix_len, 0);
     if (cidr_init(out, slice_from_string(from->address_prefix), bits, &err) != STATUS_OK) {

@@ -44,7 +44,7 @@ uint32_t decode_retry_on(struct slice text) {
     return bits;
 }
 
-static bool decode_back_off(struct decoder *d, const ROUTE(RetryPolicy__RetryBackOff) * from,
+static bool decode_back_off(struct decoder *d, const ROUTE(RetryPolicy__RetryBackOff) *from,
                             struct retry_policy *out) {
     out->base_interval_ms = BACK_OFF_BASE_MS;
     out->max_interval_ms = BACK_OFF_BASE_MS * BACK_OFF_FACTOR;
@@ -72,7 +72,7 @@ static bool decode_back_off(struct decoder *d, const ROUTE(RetryPolicy__RetryBac
     return true;
 }
 
-static bool decode_host_predicates(struct decoder *d, const ROUTE(RetryPolicy) * from,
+static bool decode_host_predicates(struct decoder *d, const ROUTE(RetryPolicy) *from,
                                    struct retry_policy *out) {
     bool is_ok = true;
     for (size_t i = 0; i < from->n_retry_host_predicate; i++) {
@@ -99,7 +99,7 @@ static bool decode_host_predicates(struct decoder *d, const ROUTE(RetryPolicy) *
     return is_ok;
 }
 
-static bool decode_retriable(struct decoder *d, const ROUTE(RetryPolicy) * from,
+static bool decode_retriable(struct decoder *d, const ROUTE(RetryPolicy) *from,
                              struct retry_policy *out) {
     if (from->n_retriable_status_codes > 0) {
         uint32_t *codes =
@@ -119,7 +119,7 @@ static bool decode_retriable(struct decoder *d, const ROUTE(RetryPolicy) * from,
            is_ok;
 }
 
-bool decode_retry_policy(struct decoder *d, const ROUTE(RetryPolicy) * from,
+bool decode_retry_policy(struct decoder *d, const ROUTE(RetryPolicy) *from,
                          struct retry_policy *out) {
     *out = (struct retry_policy){
         .retry_on = decode_retry_on(slice_from_string(from->retry_on)),

@@ -6,7 +6,7 @@
 #include "envoy/config/route/v3/route_components.pb-c.h"
 #include "xds/decode/decoder.h"
 
-bool decode_retry_policy(struct decoder *d, const ROUTE(RetryPolicy) * from,
+bool decode_retry_policy(struct decoder *d, const ROUTE(RetryPolicy) *from,
                          struct retry_policy *out);
 /* The value of x-envoy-retry-on and of RetryPolicy.retry_on; unknown words are passed over, as in
  * Envoy. */

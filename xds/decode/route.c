@@ -32,7 +32,7 @@ static uint32_t buffer_limit(const Google__Protobuf__UInt64Value *limit,
 }
 
 static bool decode_action(struct decoder *d, const struct route_scope *scope,
-                          const ROUTE(Route) * from, struct route *out) {
+                          const ROUTE(Route) *from, struct route *out) {
     bool is_ok;
     switch ((int)from->action_case) {
     case ENVOY__CONFIG__ROUTE__V3__ROUTE__ACTION_ROUTE: {
@@ -79,7 +79,7 @@ static bool decode_action(struct decoder *d, const struct route_scope *scope,
 }
 
 static bool decode_route(struct decoder *d, const struct route_scope *scope,
-                         const struct config_owner *vhost_owner, const ROUTE(Route) * from,
+                         const struct config_owner *vhost_owner, const ROUTE(Route) *from,
                          struct route *out) {
     *out = (struct route){.name = decoder_text(d, from->name),
                           .stat_prefix = decoder_text(d, from->stat_prefix),
@@ -106,7 +106,7 @@ static bool decode_route(struct decoder *d, const struct route_scope *scope,
 }
 
 static bool decode_vhost_policies(struct decoder *d, struct route_scope *scope,
-                                  const ROUTE(VirtualHost) * from, struct virtual_host *out) {
+                                  const ROUTE(VirtualHost) *from, struct virtual_host *out) {
     bool is_ok = true;
     if (from->retry_policy != NULL) {
         struct retry_policy *retry = ARENA_NEW(d->config.arena, struct retry_policy);
@@ -137,7 +137,7 @@ static bool decode_vhost_policies(struct decoder *d, struct route_scope *scope,
 }
 
 static bool decode_vhost(struct decoder *d, const struct route_scope *outer,
-                         const ROUTE(VirtualHost) * from, struct virtual_host *out) {
+                         const ROUTE(VirtualHost) *from, struct virtual_host *out) {
     struct route_scope scope = *outer;
     *out = (struct virtual_host){
         .name = decoder_text(d, from->name),
@@ -172,7 +172,7 @@ static bool decode_vhost(struct decoder *d, const struct route_scope *outer,
 }
 
 // Names and domains are unique within a route configuration.
-static bool check_vhost(struct decoder *d, const ROUTE(RouteConfiguration) * from,
+static bool check_vhost(struct decoder *d, const ROUTE(RouteConfiguration) *from,
                         const struct virtual_host *vhost, struct hash_map *names,
                         struct hash_map *domains) {
     bool is_ok = true;
@@ -197,7 +197,7 @@ static bool check_vhost(struct decoder *d, const ROUTE(RouteConfiguration) * fro
 }
 
 static bool decode_vhosts(struct decoder *d, const struct route_scope *scope,
-                          const ROUTE(RouteConfiguration) * from, struct route_part *out) {
+                          const ROUTE(RouteConfiguration) *from, struct route_part *out) {
     size_t count = from->n_virtual_hosts;
     const struct virtual_host **vhosts =
         count == 0 ? NULL : ARENA_NEW_ARRAY(d->config.arena, count, const struct virtual_host *);
@@ -223,7 +223,7 @@ static bool decode_vhosts(struct decoder *d, const struct route_scope *scope,
     return is_ok;
 }
 
-static bool decode_headers(struct decoder *d, const ROUTE(RouteConfiguration) * from,
+static bool decode_headers(struct decoder *d, const ROUTE(RouteConfiguration) *from,
                            struct route_part *out) {
     out->internal_only_headers =
         decoder_texts(d, from->internal_only_headers, from->n_internal_only_headers, true);
@@ -235,7 +235,7 @@ static bool decode_headers(struct decoder *d, const ROUTE(RouteConfiguration) * 
 }
 
 struct route_part *decode_route_configuration(struct decoder *d,
-                                              const ROUTE(RouteConfiguration) * from,
+                                              const ROUTE(RouteConfiguration) *from,
                                               bool is_inline) {
     struct route_part *part =
         config_part_new(CONFIG_ROUTE, sizeof(*part), slice_from_string(from->name));

@@ -22,7 +22,7 @@ static bool has_text(const char *text) {
 }
 
 static bool decode_weighted(struct decoder *d, const struct route_scope *scope,
-                            const ROUTE(WeightedCluster__ClusterWeight) * from,
+                            const ROUTE(WeightedCluster__ClusterWeight) *from,
                             struct weighted_cluster *out) {
     *out = (struct weighted_cluster){.name = decoder_text(d, from->name),
                                      .cluster_slot = CONFIG_SLOT_NONE,
@@ -68,8 +68,7 @@ static bool decode_weighted(struct decoder *d, const struct route_scope *scope,
 }
 
 static bool decode_weighted_clusters(struct decoder *d, const struct route_scope *scope,
-                                     const ROUTE(WeightedCluster) * from,
-                                     struct route_action *out) {
+                                     const ROUTE(WeightedCluster) *from, struct route_action *out) {
     struct weighted_cluster *clusters =
         ARENA_NEW_ARRAY(d->config.arena, from->n_clusters, struct weighted_cluster);
     uint64_t total = 0;
@@ -99,7 +98,7 @@ static bool decode_weighted_clusters(struct decoder *d, const struct route_scope
 }
 
 static bool decode_target(struct decoder *d, const struct route_scope *scope,
-                          const ROUTE(RouteAction) * from, struct route_action *out) {
+                          const ROUTE(RouteAction) *from, struct route_action *out) {
     bool is_ok;
     out->cluster_slot = CONFIG_SLOT_NONE;
     switch ((int)from->cluster_specifier_case) {
@@ -131,7 +130,7 @@ static uint32_t not_found_code(int code) {
 }
 
 static bool decode_stream_duration(struct decoder *d,
-                                   const ROUTE(RouteAction__MaxStreamDuration) * from,
+                                   const ROUTE(RouteAction__MaxStreamDuration) *from,
                                    struct route_action *out) {
     bool is_ok = true;
     out->has_max_stream_duration = from->max_stream_duration != NULL;
@@ -147,7 +146,7 @@ static bool decode_stream_duration(struct decoder *d,
            is_ok;
 }
 
-static bool decode_times(struct decoder *d, const ROUTE(RouteAction) * from,
+static bool decode_times(struct decoder *d, const ROUTE(RouteAction) *from,
                          struct route_action *out) {
     out->timeout_ms = DEFAULT_TIMEOUT_MS;
     out->idle_timeout_ms = CONFIG_TIMEOUT_UNSET;
@@ -210,7 +209,7 @@ bool decode_mirrors(struct decoder *d, const struct route_scope *scope,
     return is_ok;
 }
 
-static bool decode_upgrades(struct decoder *d, const ROUTE(RouteAction) * from,
+static bool decode_upgrades(struct decoder *d, const ROUTE(RouteAction) *from,
                             struct route_action *out) {
     size_t count = from->n_upgrade_configs;
     struct upgrade_config *upgrades =
@@ -241,7 +240,7 @@ static bool decode_upgrades(struct decoder *d, const ROUTE(RouteAction) * from,
     return true;
 }
 
-static bool decode_retry(struct decoder *d, const ROUTE(RouteAction) * from,
+static bool decode_retry(struct decoder *d, const ROUTE(RouteAction) *from,
                          struct route_action *out) {
     if (from->retry_policy == NULL) {
         return true;
@@ -255,7 +254,7 @@ static bool decode_retry(struct decoder *d, const ROUTE(RouteAction) * from,
 }
 
 bool decode_route_action(struct decoder *d, const struct route_scope *scope,
-                         const ROUTE(RouteAction) * from, struct route_action *out) {
+                         const ROUTE(RouteAction) *from, struct route_action *out) {
     *out = (struct route_action){
         .cluster_not_found_code = not_found_code((int)from->cluster_not_found_response_code),
         .priority_high = from->priority == ENVOY__CONFIG__CORE__V3__ROUTING_PRIORITY__HIGH,

@@ -14,7 +14,7 @@
  * before afterwards. `is_inline`: stands in a connection manager, where clusters are looked for unless
  * validate_clusters says otherwise. */
 struct route_part *decode_route_configuration(struct decoder *d,
-                                              const ROUTE(RouteConfiguration) * from,
+                                              const ROUTE(RouteConfiguration) *from,
                                               bool is_inline);
 
 /* What the routes of one configuration are read with. */
@@ -28,23 +28,23 @@ struct route_scope {
     uint32_t body_buffer_limit; /* UINT32_MAX: unset */
 };
 
-bool decode_route_match(struct decoder *d, const ROUTE(RouteMatch) * from, struct route_match *out);
+bool decode_route_match(struct decoder *d, const ROUTE(RouteMatch) *from, struct route_match *out);
 bool decode_route_action(struct decoder *d, const struct route_scope *scope,
-                         const ROUTE(RouteAction) * from, struct route_action *out);
-bool decode_redirect(struct decoder *d, const ROUTE(RedirectAction) * from,
+                         const ROUTE(RouteAction) *from, struct route_action *out);
+bool decode_redirect(struct decoder *d, const ROUTE(RedirectAction) *from,
                      struct redirect_action *out);
 bool decode_direct_response(struct decoder *d, const struct route_scope *scope,
-                            const ROUTE(DirectResponseAction) * from,
+                            const ROUTE(DirectResponseAction) *from,
                             struct direct_response_action *out);
 /* The rewriting of paths and hosts. */
-bool decode_route_rewrites(struct decoder *d, const ROUTE(RouteAction) * from,
+bool decode_route_rewrites(struct decoder *d, const ROUTE(RouteAction) *from,
                            struct route_action *out);
 bool decode_mirrors(struct decoder *d, const struct route_scope *scope,
                     ROUTE(RouteAction__RequestMirrorPolicy) *const *from, size_t count,
                     const struct request_mirror **out, uint32_t *out_count);
-bool decode_hash_policies(struct decoder *d, const ROUTE(RouteAction) * from,
+bool decode_hash_policies(struct decoder *d, const ROUTE(RouteAction) *from,
                           struct route_action *out);
-bool decode_internal_redirect(struct decoder *d, const ROUTE(RouteAction) * from,
+bool decode_internal_redirect(struct decoder *d, const ROUTE(RouteAction) *from,
                               struct route_action *out);
 /* A cluster's slot, noted as a dependency; an error where it must exist and does not. `what` begins the
  * text: "route", "shadow". */

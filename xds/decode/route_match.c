@@ -10,8 +10,7 @@ static void set_path(struct decoder *d, struct route_match *out, enum route_matc
     out->path = out->case_insensitive ? decoder_lower(d, path) : decoder_text(d, path);
 }
 
-static bool decode_path(struct decoder *d, const ROUTE(RouteMatch) * from,
-                        struct route_match *out) {
+static bool decode_path(struct decoder *d, const ROUTE(RouteMatch) *from, struct route_match *out) {
     bool is_ok;
     switch ((int)from->path_specifier_case) {
     case ENVOY__CONFIG__ROUTE__V3__ROUTE_MATCH__PATH_SPECIFIER_PREFIX:
@@ -41,7 +40,7 @@ static bool decode_path(struct decoder *d, const ROUTE(RouteMatch) * from,
     }
 }
 
-static bool decode_queries(struct decoder *d, const ROUTE(RouteMatch) * from,
+static bool decode_queries(struct decoder *d, const ROUTE(RouteMatch) *from,
                            struct route_match *out) {
     size_t count = from->n_query_parameters;
     struct query_matcher *matchers =
@@ -57,7 +56,7 @@ static bool decode_queries(struct decoder *d, const ROUTE(RouteMatch) * from,
     return is_ok;
 }
 
-static bool decode_cookies(struct decoder *d, const ROUTE(RouteMatch) * from,
+static bool decode_cookies(struct decoder *d, const ROUTE(RouteMatch) *from,
                            struct route_match *out) {
     size_t count = from->n_cookies;
     struct header_matcher *matchers =
@@ -81,8 +80,7 @@ static int8_t tri_state(const Google__Protobuf__BoolValue *value) {
     return value == NULL ? -1 : value->value != 0;
 }
 
-bool decode_route_match(struct decoder *d, const ROUTE(RouteMatch) * from,
-                        struct route_match *out) {
+bool decode_route_match(struct decoder *d, const ROUTE(RouteMatch) *from, struct route_match *out) {
     *out = (struct route_match){.case_insensitive = !FLAG_OR(from->case_sensitive, true),
                                 .grpc_only = from->grpc != NULL,
                                 .tls_presented = -1,

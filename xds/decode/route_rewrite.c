@@ -11,7 +11,7 @@
 /* ---- paths and hosts ---- */
 
 static bool decode_rewrite_pattern(struct decoder *d, const char *field,
-                                   const MATCHER(RegexMatchAndSubstitute) * from,
+                                   const MATCHER(RegexMatchAndSubstitute) *from,
                                    const struct regex **regex, struct slice *substitution) {
     decoder_push(d, field);
     bool is_ok = decode_regex_rewrite(d, from, regex, substitution);
@@ -28,7 +28,7 @@ static bool decode_path_rewrite(struct decoder *d, const char *text,
     return true;
 }
 
-static bool decode_host_rewrite(struct decoder *d, const ROUTE(RouteAction) * from,
+static bool decode_host_rewrite(struct decoder *d, const ROUTE(RouteAction) *from,
                                 struct route_action *out) {
     switch ((int)from->host_rewrite_specifier_case) {
     case ENVOY__CONFIG__ROUTE__V3__ROUTE_ACTION__HOST_REWRITE_SPECIFIER_HOST_REWRITE_LITERAL:
@@ -50,7 +50,7 @@ static bool decode_host_rewrite(struct decoder *d, const ROUTE(RouteAction) * fr
     }
 }
 
-bool decode_route_rewrites(struct decoder *d, const ROUTE(RouteAction) * from,
+bool decode_route_rewrites(struct decoder *d, const ROUTE(RouteAction) *from,
                            struct route_action *out) {
     bool has_path_rewrite = from->path_rewrite[0] != '\0';
     bool has_prefix = from->prefix_rewrite[0] != '\0';
@@ -93,7 +93,7 @@ static uint32_t redirect_code(int code) {
     }
 }
 
-bool decode_redirect(struct decoder *d, const ROUTE(RedirectAction) * from,
+bool decode_redirect(struct decoder *d, const ROUTE(RedirectAction) *from,
                      struct redirect_action *out) {
     *out = (struct redirect_action){.response_code = redirect_code((int)from->response_code),
                                     .host = decoder_text(d, from->host_redirect),
@@ -126,7 +126,7 @@ bool decode_redirect(struct decoder *d, const ROUTE(RedirectAction) * from,
 }
 
 bool decode_direct_response(struct decoder *d, const struct route_scope *scope,
-                            const ROUTE(DirectResponseAction) * from,
+                            const ROUTE(DirectResponseAction) *from,
                             struct direct_response_action *out) {
     *out = (struct direct_response_action){.status = from->status};
     bool is_ok = true;
@@ -150,7 +150,7 @@ bool decode_direct_response(struct decoder *d, const struct route_scope *scope,
 /* ---- hash policies ---- */
 
 static bool decode_hash_header(struct decoder *d,
-                               const ROUTE(RouteAction__HashPolicy__Header) * from,
+                               const ROUTE(RouteAction__HashPolicy__Header) *from,
                                struct hash_policy *out) {
     out->kind = HASH_POLICY_HEADER;
     out->name = decoder_lower(d, from->header_name);
@@ -160,7 +160,7 @@ static bool decode_hash_header(struct decoder *d,
 }
 
 static bool decode_hash_cookie(struct decoder *d,
-                               const ROUTE(RouteAction__HashPolicy__Cookie) * from,
+                               const ROUTE(RouteAction__HashPolicy__Cookie) *from,
                                struct hash_policy *out) {
     out->kind = HASH_POLICY_COOKIE;
     out->name = decoder_text(d, from->name);
@@ -177,7 +177,7 @@ static bool decode_hash_cookie(struct decoder *d,
     return true;
 }
 
-static bool decode_hash_policy(struct decoder *d, const ROUTE(RouteAction__HashPolicy) * from,
+static bool decode_hash_policy(struct decoder *d, const ROUTE(RouteAction__HashPolicy) *from,
                                struct hash_policy *out) {
     out->terminal = from->terminal != 0;
     switch ((int)from->policy_specifier_case) {
@@ -204,7 +204,7 @@ static bool decode_hash_policy(struct decoder *d, const ROUTE(RouteAction__HashP
     }
 }
 
-bool decode_hash_policies(struct decoder *d, const ROUTE(RouteAction) * from,
+bool decode_hash_policies(struct decoder *d, const ROUTE(RouteAction) *from,
                           struct route_action *out) {
     size_t count = from->n_hash_policy;
     struct hash_policy *policies =
@@ -222,7 +222,7 @@ bool decode_hash_policies(struct decoder *d, const ROUTE(RouteAction) * from,
 
 /* ---- internal redirects ---- */
 
-static bool decode_predicate(struct decoder *d, const CORE(TypedExtensionConfig) * from,
+static bool decode_predicate(struct decoder *d, const CORE(TypedExtensionConfig) *from,
                              struct internal_redirect_policy *out) {
     struct any_view view;
     if (!decode_any_type(d, from->typed_config, &view)) {
@@ -254,7 +254,7 @@ static bool decode_predicate(struct decoder *d, const CORE(TypedExtensionConfig)
     return true;
 }
 
-static void set_redirect_codes(struct decoder *d, const ROUTE(InternalRedirectPolicy) * from,
+static void set_redirect_codes(struct decoder *d, const ROUTE(InternalRedirectPolicy) *from,
                                struct internal_redirect_policy *out) {
     // Of other codes Envoy takes none; 302 where nothing is said.
     uint32_t *codes =
@@ -273,7 +273,7 @@ static void set_redirect_codes(struct decoder *d, const ROUTE(InternalRedirectPo
     out->response_code_count = count;
 }
 
-bool decode_internal_redirect(struct decoder *d, const ROUTE(RouteAction) * from,
+bool decode_internal_redirect(struct decoder *d, const ROUTE(RouteAction) *from,
                               struct route_action *out) {
     const ROUTE(InternalRedirectPolicy) *policy = from->internal_redirect_policy;
     if (policy == NULL) {

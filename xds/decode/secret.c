@@ -9,18 +9,18 @@ struct watched {
     uint32_t count;
 };
 
-static void watch(struct decoder *d, struct watched *watched, const CORE(DataSource) * source) {
+static void watch(struct decoder *d, struct watched *watched, const CORE(DataSource) *source) {
     struct slice file = data_source_file(source);
     if (file.len > 0) {
         watched->files[watched->count++] = arena_dup_slice(d->config.arena, file);
     }
 }
 
-static struct slice watched_directory(struct decoder *d, const CORE(WatchedDirectory) * from) {
+static struct slice watched_directory(struct decoder *d, const CORE(WatchedDirectory) *from) {
     return from == NULL ? SLICE("") : decoder_text(d, from->path);
 }
 
-static bool decode_certificate_secret(struct decoder *d, const TLS(TlsCertificate) * from,
+static bool decode_certificate_secret(struct decoder *d, const TLS(TlsCertificate) *from,
                                       struct secret_part *out) {
     enum { SOURCES = 4 };
     struct watched watched = {.files = ARENA_NEW_ARRAY(d->config.arena, SOURCES, struct slice)};
@@ -39,7 +39,7 @@ static bool decode_certificate_secret(struct decoder *d, const TLS(TlsCertificat
 }
 
 static bool decode_validation_secret(struct decoder *d,
-                                     const TLS(CertificateValidationContext) * from,
+                                     const TLS(CertificateValidationContext) *from,
                                      struct secret_part *out) {
     enum { SOURCES = 2 };
     struct watched watched = {.files = ARENA_NEW_ARRAY(d->config.arena, SOURCES, struct slice)};
@@ -55,7 +55,7 @@ static bool decode_validation_secret(struct decoder *d,
     return is_ok;
 }
 
-static bool decode_generic(struct decoder *d, const TLS(GenericSecret) * from,
+static bool decode_generic(struct decoder *d, const TLS(GenericSecret) *from,
                            struct secret_part *out) {
     out->kind = SECRET_GENERIC;
     if (from->secret == NULL) {
@@ -67,7 +67,7 @@ static bool decode_generic(struct decoder *d, const TLS(GenericSecret) * from,
     return is_ok;
 }
 
-static bool decode_by_type(struct decoder *d, const TLS(Secret) * from, struct secret_part *out) {
+static bool decode_by_type(struct decoder *d, const TLS(Secret) *from, struct secret_part *out) {
     bool is_ok;
     switch ((int)from->type_case) {
     case ENVOY__EXTENSIONS__TRANSPORT_SOCKETS__TLS__V3__SECRET__TYPE_TLS_CERTIFICATE:

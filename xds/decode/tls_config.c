@@ -7,7 +7,7 @@
 
 enum { DEFAULT_SESSION_KEYS = 1 };
 
-bool decode_sds_secret(struct decoder *d, const TLS(SdsSecretConfig) * from, uint32_t *slot) {
+bool decode_sds_secret(struct decoder *d, const TLS(SdsSecretConfig) *from, uint32_t *slot) {
     if (from->name == NULL || from->name[0] == '\0') {
         return decoder_field_error(d, "name", "value length must be at least 1 characters");
     }
@@ -48,7 +48,7 @@ static const char *joined(struct decoder *d, char *const *items, size_t count) {
     return arena_dup_string(d->config.arena, text);
 }
 
-static bool decode_parameters(struct decoder *d, const TLS(TlsParameters) * from,
+static bool decode_parameters(struct decoder *d, const TLS(TlsParameters) *from,
                               struct tls_context_options *out) {
     out->cipher_suites = joined(d, from->cipher_suites, from->n_cipher_suites);
     out->curves = joined(d, from->ecdh_curves, from->n_ecdh_curves);
@@ -65,7 +65,7 @@ static bool decode_parameters(struct decoder *d, const TLS(TlsParameters) * from
     return is_ok;
 }
 
-static bool decode_certificates(struct decoder *d, const TLS(CommonTlsContext) * from,
+static bool decode_certificates(struct decoder *d, const TLS(CommonTlsContext) *from,
                                 struct tls_config *out) {
     size_t count = from->n_tls_certificates;
     struct tls_certificate_source *certificates =
@@ -97,7 +97,7 @@ static bool decode_certificates(struct decoder *d, const TLS(CommonTlsContext) *
 }
 
 static bool decode_inline_validation(struct decoder *d, const char *field,
-                                     const TLS(CertificateValidationContext) * from,
+                                     const TLS(CertificateValidationContext) *from,
                                      struct tls_config *out) {
     struct tls_validation_source *validation =
         ARENA_NEW(d->config.arena, struct tls_validation_source);
@@ -109,8 +109,7 @@ static bool decode_inline_validation(struct decoder *d, const char *field,
 }
 
 static bool decode_combined(struct decoder *d,
-                            const TLS(CommonTlsContext__CombinedCertificateValidationContext) *
-                                from,
+                            const TLS(CommonTlsContext__CombinedCertificateValidationContext) *from,
                             struct tls_config *out) {
     bool is_ok = true;
     if (from->default_validation_context != NULL) {
@@ -129,7 +128,7 @@ static bool decode_combined(struct decoder *d,
     return is_ok;
 }
 
-static bool decode_validation(struct decoder *d, const TLS(CommonTlsContext) * from,
+static bool decode_validation(struct decoder *d, const TLS(CommonTlsContext) *from,
                               struct tls_config *out) {
     bool is_ok;
     struct error err = {0};
@@ -158,7 +157,7 @@ static bool decode_validation(struct decoder *d, const TLS(CommonTlsContext) * f
     }
 }
 
-static bool decode_common(struct decoder *d, const TLS(CommonTlsContext) * from,
+static bool decode_common(struct decoder *d, const TLS(CommonTlsContext) *from,
                           struct tls_config *out) {
     decoder_push(d, "common_tls_context");
     bool is_ok = true;
@@ -192,7 +191,7 @@ static bool decode_common(struct decoder *d, const TLS(CommonTlsContext) * from,
     return is_ok;
 }
 
-static bool decode_tickets(struct decoder *d, const TLS(DownstreamTlsContext) * from,
+static bool decode_tickets(struct decoder *d, const TLS(DownstreamTlsContext) *from,
                            struct tls_config *out) {
     bool is_ok = true;
     switch ((int)from->session_ticket_keys_type_case) {
@@ -217,7 +216,7 @@ static bool decode_tickets(struct decoder *d, const TLS(DownstreamTlsContext) * 
     return is_ok;
 }
 
-static bool decode_downstream(struct decoder *d, const TLS(DownstreamTlsContext) * from,
+static bool decode_downstream(struct decoder *d, const TLS(DownstreamTlsContext) *from,
                               struct tls_config *out) {
     out->options.is_server = true;
     bool is_ok =
@@ -244,7 +243,7 @@ static bool decode_downstream(struct decoder *d, const TLS(DownstreamTlsContext)
     return decode_tickets(d, from, out) && is_ok;
 }
 
-static bool decode_upstream(struct decoder *d, const TLS(UpstreamTlsContext) * from,
+static bool decode_upstream(struct decoder *d, const TLS(UpstreamTlsContext) *from,
                             struct tls_config *out) {
     // Envoy offers no more than TLS 1.2 upstream unless told to.
     out->options.max_version = d->config.edge_defaults ? TLS_VERSION_AUTO : TLS_VERSION_1_2;
@@ -283,7 +282,7 @@ static bool decode_tls_socket(struct decoder *d, const ProtobufCMessage *message
     return is_ok;
 }
 
-bool decode_transport_socket(struct decoder *d, const CORE(TransportSocket) * from, bool is_server,
+bool decode_transport_socket(struct decoder *d, const CORE(TransportSocket) *from, bool is_server,
                              const struct tls_config **tls, uint32_t *slot) {
     *tls = NULL;
     *slot = CONFIG_SLOT_NONE;

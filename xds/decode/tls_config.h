@@ -15,18 +15,18 @@
 
 enum { TICKET_KEY_BYTES = 80 };
 
-bool decode_certificate(struct decoder *d, const TLS(TlsCertificate) * from,
+bool decode_certificate(struct decoder *d, const TLS(TlsCertificate) *from,
                         struct tls_certificate_source *out);
-bool decode_validation_context(struct decoder *d, const TLS(CertificateValidationContext) * from,
+bool decode_validation_context(struct decoder *d, const TLS(CertificateValidationContext) *from,
                                struct tls_validation_source *out);
-bool decode_ticket_keys(struct decoder *d, const TLS(TlsSessionTicketKeys) * from,
+bool decode_ticket_keys(struct decoder *d, const TLS(TlsSessionTicketKeys) *from,
                         const struct slice **out, uint32_t *out_count);
 /* The CONFIG_SECRET slot, noted as a dependency. */
-bool decode_sds_secret(struct decoder *d, const TLS(SdsSecretConfig) * from, uint32_t *slot);
+bool decode_sds_secret(struct decoder *d, const TLS(SdsSecretConfig) *from, uint32_t *slot);
 
 /* NULL and raw_buffer give *tls NULL and *slot CONFIG_SLOT_NONE; a socket type that is not built in is
  * refused. */
-bool decode_transport_socket(struct decoder *d, const CORE(TransportSocket) * from, bool is_server,
+bool decode_transport_socket(struct decoder *d, const CORE(TransportSocket) *from, bool is_server,
                              const struct tls_config **tls, uint32_t *slot);
 
 /* Envoy's condition on what was merged from all sources. */

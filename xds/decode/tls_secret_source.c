@@ -18,7 +18,7 @@ static const char *const root_bundles[] = {
 };
 
 // An unset source leaves *out as it is.
-static bool optional_source(struct decoder *d, const char *field, const CORE(DataSource) * from,
+static bool optional_source(struct decoder *d, const char *field, const CORE(DataSource) *from,
                             struct slice *out) {
     if (from == NULL) {
         return true;
@@ -29,7 +29,7 @@ static bool optional_source(struct decoder *d, const char *field, const CORE(Dat
     return is_ok;
 }
 
-bool decode_certificate(struct decoder *d, const TLS(TlsCertificate) * from,
+bool decode_certificate(struct decoder *d, const TLS(TlsCertificate) *from,
                         struct tls_certificate_source *out) {
     *out = (struct tls_certificate_source){0};
     if (from->pkcs12 != NULL) {
@@ -56,7 +56,7 @@ bool decode_certificate(struct decoder *d, const TLS(TlsCertificate) * from,
     return true;
 }
 
-bool decode_ticket_keys(struct decoder *d, const TLS(TlsSessionTicketKeys) * from,
+bool decode_ticket_keys(struct decoder *d, const TLS(TlsSessionTicketKeys) *from,
                         const struct slice **out, uint32_t *out_count) {
     struct slice *keys = ARENA_NEW_ARRAY(d->config.arena, from->n_keys, struct slice);
     bool is_ok = true;
@@ -164,7 +164,7 @@ static void set_san(struct tls_san_matcher *out, enum tls_san_type type,
     }
 }
 
-static bool san_type(struct decoder *d, const TLS(SubjectAltNameMatcher) * from,
+static bool san_type(struct decoder *d, const TLS(SubjectAltNameMatcher) *from,
                      enum tls_san_type *type) {
     switch ((int)from->san_type) {
     case ENVOY__EXTENSIONS__TRANSPORT_SOCKETS__TLS__V3__SUBJECT_ALT_NAME_MATCHER__SAN_TYPE__EMAIL:
@@ -185,13 +185,13 @@ static bool san_type(struct decoder *d, const TLS(SubjectAltNameMatcher) * from,
 }
 
 static const struct string_matcher *san_matcher(struct decoder *d,
-                                                const MATCHER(StringMatcher) * from) {
+                                                const MATCHER(StringMatcher) *from) {
     struct string_matcher *matcher = ARENA_NEW(d->config.arena, struct string_matcher);
     return decode_string_matcher(d, from, matcher) ? matcher : NULL;
 }
 
 // The older, untyped list means names of all four types.
-static bool decode_untyped_sans(struct decoder *d, const TLS(CertificateValidationContext) * from,
+static bool decode_untyped_sans(struct decoder *d, const TLS(CertificateValidationContext) *from,
                                 struct tls_san_matcher *out, uint32_t *count) {
     static const enum tls_san_type types[] = {TLS_SAN_DNS, TLS_SAN_URI, TLS_SAN_EMAIL, TLS_SAN_IP};
     bool is_ok = true;
@@ -207,7 +207,7 @@ static bool decode_untyped_sans(struct decoder *d, const TLS(CertificateValidati
     return is_ok;
 }
 
-static bool decode_sans(struct decoder *d, const TLS(CertificateValidationContext) * from,
+static bool decode_sans(struct decoder *d, const TLS(CertificateValidationContext) *from,
                         struct tls_validation_source *out) {
     size_t room = from->n_match_typed_subject_alt_names + from->n_match_subject_alt_names * 4;
     if (room == 0) {
@@ -242,7 +242,8 @@ static bool read_system_roots(struct decoder *d, struct slice *out) {
         if (access(root_bundles[i], R_OK) != 0) {
             continue;
         }
-        CORE(DataSource) source = ENVOY__CONFIG__CORE__V3__DATA_SOURCE__INIT;
+        CORE(DataSource) source;
+        envoy__config__core__v3__data_source__init(&source);
         char *path = arena_dup_string(d->scratch, slice_from_string(root_bundles[i]));
         source.specifier_case = ENVOY__CONFIG__CORE__V3__DATA_SOURCE__SPECIFIER_FILENAME;
         source.filename = path;
@@ -251,7 +252,7 @@ static bool read_system_roots(struct decoder *d, struct slice *out) {
     return decoder_field_error(d, "system_root_certs", "no bundle of root certificates was found");
 }
 
-static bool decode_trust(struct decoder *d, const TLS(CertificateValidationContext) * from,
+static bool decode_trust(struct decoder *d, const TLS(CertificateValidationContext) *from,
                          struct tls_validation_source *out) {
     if (from->ca_certificate_provider_instance != NULL) {
         return decoder_field_error(d, "ca_certificate_provider_instance",
@@ -275,7 +276,7 @@ static bool decode_trust(struct decoder *d, const TLS(CertificateValidationConte
     return is_ok;
 }
 
-bool decode_validation_context(struct decoder *d, const TLS(CertificateValidationContext) * from,
+bool decode_validation_context(struct decoder *d, const TLS(CertificateValidationContext) *from,
                                struct tls_validation_source *out) {
     *out = (struct tls_validation_source){
         .allow_expired = from->allow_expired_certificate != 0,

@@ -135,7 +135,10 @@ static void end_block(struct h2_codec *h2, struct h2_stream *s, const nghttp2_fr
 static void on_rst_stream(struct h2_codec *h2, struct h2_stream *s, uint32_t error_code) {
     h2_count(h2, HTTP2_STAT_RX_RESET);
     if (s == NULL) {
-        h2_glitch(h2);
+        /* A server that answered before the request's end says so after its answer (RFC 9113 §8.1). */
+        if (h2->is_server) {
+            h2_glitch(h2);
+        }
         return;
     }
     h2_premature_reset(h2);

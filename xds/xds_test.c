@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The whole client against a server in the test: what it asks, in which order what it learns becomes
  * effective, what it refuses. "> " are requests: type, version, nonce, names, "!" the refusal. */
-#include "xds/xds_test_world.h"
+#include "xds/xds_test_server.h"
 
 #define ADS_CLUSTER                                                                                \
     "{name: ads, type: STATIC, load_assignment: {cluster_name: ads, endpoints: [{lb_endpoints: "   \

@@ -3,6 +3,7 @@
 
 #include "envoy/config/core/v3/extension.pb-c.h"
 #include "xds/decode/ledgers.h"
+#include "xds/proto_reflect.h"
 
 uint32_t decode_underscores(int action) {
     switch (action) {
@@ -52,9 +53,16 @@ bool decode_http1_options(struct decoder *d, const CORE(Http1ProtocolOptions) *f
     return from->header_key_format == NULL || decode_key_format(d, from->header_key_format, out);
 }
 
-static uint32_t clipped(const Google__Protobuf__UInt64Value *wrapper, uint32_t fallback) {
-    uint64_t value = VALUE_OR(wrapper, fallback);
-    return value > UINT32_MAX ? UINT32_MAX : (uint32_t)value;
+// A UInt64Value through its descriptor: older sets of the API do not have the field.
+static uint32_t wrapped(const CORE(Http2ProtocolOptions) *from, const char *name,
+                        uint32_t fallback) {
+    const ProtobufCFieldDescriptor *field =
+        protobuf_c_message_descriptor_get_field_by_name(from->base.descriptor, name);
+    if (field == NULL || !proto_has(&from->base, field)) {
+        return fallback;
+    }
+    Google__Protobuf__UInt64Value *const *wrapper = proto_member(&from->base, field);
+    return (*wrapper)->value > UINT32_MAX ? UINT32_MAX : (uint32_t)(*wrapper)->value;
 }
 
 bool decode_http2_options(struct decoder *d, const CORE(Http2ProtocolOptions) *from,
@@ -73,8 +81,8 @@ bool decode_http2_options(struct decoder *d, const CORE(Http2ProtocolOptions) *f
     out->max_priority_frames_per_stream = VALUE_OR(from->max_inbound_priority_frames_per_stream, 0);
     out->max_window_update_per_data_frame =
         VALUE_OR(from->max_inbound_window_update_frames_per_data_frame_sent, 0);
-    out->reset_burst = clipped(from->stream_reset_burst, out->reset_burst);
-    out->reset_per_s = clipped(from->stream_reset_rate, out->reset_per_s);
+    out->reset_burst = wrapped(from, "stream_reset_burst", out->reset_burst);
+    out->reset_per_s = wrapped(from, "stream_reset_rate", out->reset_per_s);
     out->stream_error_on_invalid_message =
         FLAG_OR(from->override_stream_error_on_invalid_http_message,
                 from->stream_error_on_invalid_http_messaging != 0);

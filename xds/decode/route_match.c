@@ -3,6 +3,7 @@
 #include "xds/decode/ledgers.h"
 #include "xds/decode/matcher.h"
 #include "xds/decode/route_config.h"
+#include "xds/proto_reflect.h"
 
 static void set_path(struct decoder *d, struct route_match *out, enum route_match_kind kind,
                      const char *path) {
@@ -56,19 +57,30 @@ static bool decode_queries(struct decoder *d, const ROUTE(RouteMatch) *from,
     return is_ok;
 }
 
+// Through the descriptor: older sets of the API do not have the field.
+static bool decode_cookie(struct decoder *d, const ProtobufCMessage *from,
+                          struct header_matcher *out) {
+    enum { NAME = 1, STRING_MATCH = 2, INVERT_MATCH = 3 };
+    char *const *name = proto_member_by_number(from, NAME);
+    MATCHER(StringMatcher) *const *text = proto_member_by_number(from, STRING_MATCH);
+    const protobuf_c_boolean *invert = proto_member_by_number(from, INVERT_MATCH);
+    *out = (struct header_matcher){
+        .name = decoder_text(d, *name), .kind = HEADER_MATCH_STRING, .invert = *invert != 0};
+    return decode_string_matcher(d, *text, &out->string);
+}
+
 static bool decode_cookies(struct decoder *d, const ROUTE(RouteMatch) *from,
                            struct route_match *out) {
-    size_t count = from->n_cookies;
+    const ProtobufCFieldDescriptor *field =
+        protobuf_c_message_descriptor_get_field_by_name(from->base.descriptor, "cookies");
+    size_t count = field == NULL ? 0 : proto_count(&from->base, field);
     struct header_matcher *matchers =
         count == 0 ? NULL : ARENA_NEW_ARRAY(d->config.arena, count, struct header_matcher);
     bool is_ok = true;
     for (size_t i = 0; i < count; i++) {
-        const ROUTE(CookieMatcher) *cookie = from->cookies[i];
-        matchers[i] = (struct header_matcher){.name = decoder_text(d, cookie->name),
-                                              .kind = HEADER_MATCH_STRING,
-                                              .invert = cookie->invert_match != 0};
+        const ProtobufCMessage *const *cookie = proto_element(&from->base, field, i);
         decoder_push_index(d, "cookies", i);
-        is_ok = decode_string_matcher(d, cookie->string_match, &matchers[i].string) && is_ok;
+        is_ok = decode_cookie(d, *cookie, &matchers[i]) && is_ok;
         decoder_pop_index(d);
     }
     out->cookies = matchers;

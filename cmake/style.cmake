@@ -8,7 +8,15 @@ endforeach()
 add_test(NAME style.format COMMAND "${CMAKE_SOURCE_DIR}/tools/check_format.sh")
 set_tests_properties(style.format PROPERTIES LABELS style TIMEOUT 120)
 
+add_test(NAME docs.stages COMMAND Python3::Interpreter "${CMAKE_SOURCE_DIR}/tools/check_docs.py"
+                                  "${CMAKE_SOURCE_DIR}" stages)
+set_tests_properties(docs.stages PROPERTIES LABELS style TIMEOUT 60)
+
 if(TARGET sallyport)
+  add_test(NAME docs.compatibility
+           COMMAND Python3::Interpreter "${CMAKE_SOURCE_DIR}/tools/check_docs.py"
+                   "${CMAKE_SOURCE_DIR}" compatibility $<TARGET_FILE:sallyport>)
+  set_tests_properties(docs.compatibility PROPERTIES LABELS style TIMEOUT 60)
   add_test(
     NAME boringssl.symbols
     COMMAND

@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "envoy/config/bootstrap/v3/bootstrap.pb-c.h"
+#include "src/base/buffer.h"
 #include "xds/bootstrap/bootstrap_loader.h"
 #include "xds/bootstrap/proto_json.h"
 #include "xds/ledger_walk.h"
@@ -245,6 +246,12 @@ uint32_t compat_file(const char *path, const struct decode_context *context) {
 
 /* ---- the document ---- */
 
+/* One message is one paragraph: its fields by verdict, with the reason where one is given. */
+struct document_state {
+    const struct proto_message_info *message;
+    struct buffer lists[LEDGER_REFUSED + 1];
+};
+
 static const char *verdict_text(enum ledger_verdict verdict) {
     switch (verdict) {
     case LEDGER_HONOURED:
@@ -259,29 +266,56 @@ static const char *verdict_text(enum ledger_verdict verdict) {
     return "";
 }
 
-static void print_field(void *arg, const struct proto_message_info *message,
-                        const struct proto_field_info *field, bool is_documented,
-                        struct ledger_answer answer) {
-    const struct proto_message_info **last = arg;
+static void print_message(struct document_state *state) {
+    if (state->message == NULL) {
+        return;
+    }
+    printf("\n**%s**", state->message->name);
+    for (int verdict = LEDGER_HONOURED; verdict <= LEDGER_REFUSED; verdict++) {
+        struct buffer *list = &state->lists[verdict];
+        if (list->len > 0) {
+            struct slice text = buffer_linearize(list, list->len);
+            printf("  \n%s: %.*s", verdict_text((enum ledger_verdict)verdict), SLICE_ARG(text));
+        }
+        buffer_clear(list);
+    }
+    printf("\n");
+}
+
+static void add_field(void *arg, const struct proto_message_info *message,
+                      const struct proto_field_info *field, bool is_documented,
+                      struct ledger_answer answer) {
+    struct document_state *state = arg;
     if (!is_documented) {
         return;
     }
-    if (*last != message) {
-        *last = message;
-        printf("\n## %s\n| field | verdict | note |\n|---|---|---|\n", message->name);
+    if (state->message != message) {
+        print_message(state);
+        state->message = message;
     }
-    printf("| %s | %s | %s |\n", field->name, verdict_text(answer.verdict),
-           answer.note == NULL ? "" : answer.note);
+    struct buffer *list = &state->lists[answer.verdict];
+    buffer_append_printf(list, "%s`%s`", list->len > 0 ? ", " : "", field->name);
+    if (answer.note != NULL) {
+        buffer_append_printf(list, " (%s)", answer.note);
+    }
 }
 
 void compat_document(const struct filter_registry *registry) {
     printf(
         "# Compatibility\n\n"
-        "What becomes of each field of the API. Generated from the decoders' own tables by\n"
-        "`sallyport compat --doc`. *honoured*: as Envoy 1.40; *harmless*: accepted, changes nothing\n"
-        "that a request sees; *ignored*: accepted, named in a warning and by `sallyport compat`;\n"
-        "*refused*: the resource is refused. A message that is not listed is not looked at: a field\n"
-        "that holds one is ignored, an HTTP filter of such a type is refused.\n");
-    const struct proto_message_info *last = NULL;
-    ledger_visit_all(decode_ledger_find, (void *)(uintptr_t)registry, print_field, &last);
+        "What becomes of each field of the API, message by message. Generated from the decoders'\n"
+        "own tables by `sallyport compat --doc`; a test compares. *honoured*: as Envoy 1.40.\n"
+        "*harmless*: accepted, changes nothing that a request sees. *ignored*: accepted, named in a\n"
+        "warning and by `sallyport compat`. *refused*: the resource is refused. A message that is not\n"
+        "listed is not looked at: a field that holds one is ignored, a filter of such a type is\n"
+        "refused.\n");
+    struct buffer_pool pool;
+    struct document_state state = {.message = NULL};
+    buffer_pool_init(&pool);
+    for (int verdict = LEDGER_HONOURED; verdict <= LEDGER_REFUSED; verdict++) {
+        buffer_init(&state.lists[verdict], &pool);
+    }
+    ledger_visit_all(decode_ledger_find, (void *)(uintptr_t)registry, add_field, &state);
+    print_message(&state);
+    buffer_pool_deinit(&pool);
 }

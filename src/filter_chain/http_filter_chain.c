@@ -423,7 +423,8 @@ static void continue_direction(struct http_filter *f, const struct direction_ops
     /* A paused filter has not seen its data and trailers yet: they start at the filter itself. */
     bool unseen = state->stop == FILTER_PAUSED;
     bool had_headers = state->headers_pending;
-    bool data_ended = state->data_ended;
+    /* Trailers that the filter added are the end now, wherever it was before. */
+    bool data_ended = state->data_ended && !state->trailers_pending;
     bool has_data = !buffer_is_empty(&state->held);
     bool headers_end = !state->trailers_pending && !has_data &&
                        (state->ended_by_headers || (data_ended && !unseen));
@@ -681,8 +682,16 @@ bool http_filter_recreate_stream(struct http_filter *f) {
     return !f->chain->is_destroyed && f->chain->ops->recreate(f->chain->host);
 }
 
+/* Once the proxy answers by itself, what the terminal filter still gets is nobody's. */
+static bool takes_no_answer(const struct http_filter_chain *chain) {
+    return chain->encode_aborted || chain->is_local_reply;
+}
+
 void http_filter_encode_informational(struct http_filter *f, struct header_map *headers) {
     struct http_filter_chain *chain = f->chain;
+    if (takes_no_answer(chain)) {
+        return;
+    }
     for (uint32_t i = f->index; i-- > 0 && !chain->encode_aborted;) {
         struct http_filter *filter = chain->slots[i].filter;
         if (filter->ops->encode_informational != NULL) {
@@ -697,7 +706,7 @@ void http_filter_encode_informational(struct http_filter *f, struct header_map *
 void http_filter_encode_headers(struct http_filter *f, struct header_map *headers,
                                 bool end_stream) {
     struct http_filter_chain *chain = f->chain;
-    if (chain->encode_aborted) {
+    if (takes_no_answer(chain)) {
         return;
     }
     chain->response_started = true;
@@ -706,7 +715,7 @@ void http_filter_encode_headers(struct http_filter *f, struct header_map *header
 }
 
 void http_filter_encode_data(struct http_filter *f, struct buffer *data, bool end_stream) {
-    if (f->chain->encode_aborted) {
+    if (takes_no_answer(f->chain)) {
         buffer_clear(data);
         return;
     }
@@ -714,8 +723,8 @@ void http_filter_encode_data(struct http_filter *f, struct buffer *data, bool en
 }
 
 void http_filter_encode_trailers(struct http_filter *f, struct header_map *trailers) {
-    f->chain->response_trailers = trailers;
-    if (!f->chain->encode_aborted) {
+    if (!takes_no_answer(f->chain)) {
+        f->chain->response_trailers = trailers;
         pass_trailers(f->chain, &encoding, position_of(f, &encoding) + 1);
     }
 }

@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Makes two outcomes comparable and says where they differ."""
+
+import copy
+import email.utils
+import json
+import re
+
+# Counters of bytes and times, of the control of flow, and of what the bootstrap as a whole does.
+STATS_IGNORED = re.compile(
+    r"_bytes_|_ms$|_ms:|\.update_|\.membership_|\.version$|worker_0|flow_control|"
+    r"\.lb_|max_host_weight|warming_state|assignment_|connections_accepted_per|"
+    r"circuit_breakers\..*remaining|expiration_unix_time|bytes_processed")
+UUID = re.compile(r"^[0-9a-f]{8}-[0-9a-f]{4}-([0-9a-f])[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}$")
+
+
+def normalise_value(name, value):
+    name = name.lower()
+    if name == "date" and email.utils.parsedate(value):
+        return "<date>"
+    if name == "x-envoy-upstream-service-time" and value.isdigit():
+        return "<ms>"
+    found = UUID.match(value)
+    if found and name == "x-request-id":
+        return f"<uuid, {found.group(1)}>"
+    return value
+
+
+def normalise_fields(fields):
+    """Sorted by name; the order of those with one name stays."""
+    found = [[name, normalise_value(name, value)] for name, value in fields]
+    return sorted(found, key=lambda field: field[0].lower())
+
+
+def replace_ports(value, names):
+    """Ports by their names in all texts; other ports of loopback are the peers' own."""
+    if isinstance(value, dict):
+        return {key: replace_ports(item, names) for key, item in value.items()}
+    if isinstance(value, list):
+        return [replace_ports(item, names) for item in value]
+    if isinstance(value, int) and str(value) in names:
+        return names[str(value)]
+    if not isinstance(value, str):
+        return value
+    value = re.sub(r"127\.0\.0\.1:(\d+)",
+                   lambda found: "127.0.0.1:" + names.get(found.group(1), "<port>"), value)
+    return names.get(value, value)
+
+
+def normalise(outcome, case):
+    outcome = copy.deepcopy(outcome)
+    if "refused" in outcome:
+        return {"refused": True}
+    outcome = replace_ports(outcome, outcome.pop("ports"))
+    for step in outcome["client"]:
+        for message in step.get("responses", []):
+            for key in ("headers", "trailers"):
+                if message.get(key) is not None:
+                    message[key] = normalise_fields(message[key])
+        if step.get("end") == "reset" and "responses" in step:
+            step["end"] = "closed"
+    for requests in outcome["origins"].values():
+        for message in requests:
+            for key in ("headers", "trailers"):
+                if key in message:
+                    message[key] = normalise_fields(message[key])
+        requests.sort(key=lambda message: json.dumps(message, sort_keys=True))
+    for line in outcome["log"]:
+        if isinstance(line, dict):
+            for key, value in line.items():
+                line[key] = normalise_value(key.replace("_", "-"), value) \
+                    if isinstance(value, str) else value
+    stats = {}
+    for name, value in outcome["stats"].items():
+        if not STATS_IGNORED.search(name):
+            stats[name.replace(case.slug + "-", "@").replace(case.slug, "<case>")] = value
+    outcome["stats"] = stats
+    return outcome
+
+
+def walk(envoy, ours, path, found):
+    if isinstance(envoy, dict) and isinstance(ours, dict):
+        for key in sorted(set(envoy) | set(ours)):
+            walk(envoy.get(key), ours.get(key), f"{path}.{key}" if path else key, found)
+    elif is_fields(envoy) and is_fields(ours):
+        walk(by_name(envoy), by_name(ours), path, found)
+    elif isinstance(envoy, list) and isinstance(ours, list) and len(envoy) == len(ours):
+        for index, (left, right) in enumerate(zip(envoy, ours)):
+            walk(left, right, f"{path}[{index}]", found)
+    elif envoy != ours:
+        found[path] = {"envoy": envoy, "ours": ours}
+
+
+def is_fields(value):
+    return isinstance(value, list) and value and all(
+        isinstance(item, list) and len(item) == 2 and isinstance(item[0], str) for item in value)
+
+
+def by_name(fields):
+    """Field names as they are on the wire, each with its values in order."""
+    result = {}
+    for name, value in fields:
+        result.setdefault(name, []).append(value)
+    return {name: value if len(value) > 1 else value[0] for name, value in result.items()}
+
+
+def matches(path, pattern):
+    """Patterns are paths where `*` stands for anything; what lies below is meant as well."""
+    expression = ".*".join(re.escape(piece) for piece in pattern.split("*"))
+    return re.match(expression + r"($|[.\[])", path) is not None
+
+
+def differences(envoy, ours, case):
+    """{path: {envoy, ours}} but for what the case ignores."""
+    found = {}
+    walk(normalise(envoy, case), normalise(ours, case), "", found)
+    if "refused" in envoy and not case.rejected:
+        found["refused by Envoy"] = {"envoy": envoy["refused"][-1500:], "ours": ""}
+    if "refused" in ours and not case.rejected:
+        found["refused by us"] = {"envoy": "", "ours": ours["refused"][-1500:]}
+    return {path: pair for path, pair in found.items()
+            if not any(matches(path, pattern) for pattern in case.ignore)}
+
+
+def describe(found):
+    return "\n".join(f"{path}\n    Envoy: {json.dumps(pair['envoy'])}\n    ours:  "
+                     f"{json.dumps(pair['ours'])}" for path, pair in found.items())
+
+
+def check_deviation(found, case):
+    """What is wrong with the differences of a case that is to deviate; empty if nothing is."""
+    problems = []
+    for pattern, expected in case.differs.items():
+        pairs = [pair for path, pair in found.items() if matches(path, pattern)]
+        if not pairs:
+            problems.append(f"{pattern} does not differ, deviation {case.deviation} says it does")
+        elif expected != "any" and expected not in pairs:
+            problems.append(f"{pattern} differs in another way: {json.dumps(pairs)}, "
+                            f"not {json.dumps(expected)}")
+    rest = {path: pair for path, pair in found.items()
+            if not any(matches(path, pattern) for pattern in case.differs)}
+    if not case.differs:
+        problems.append("a deviation needs `differs`")
+    return "\n".join(problems + ([describe(rest)] if rest else []))
+
+
+def has_content(outcome):
+    """False if there was nothing to compare: such a case proves nothing."""
+    return "refused" in outcome or any(
+        step.get("responses") or step.get("bytes") or len(step) > 0 for step in outcome["client"])

@@ -66,6 +66,33 @@ bool header_matcher_matches(const struct header_matcher *matcher,
     return is_present ? matcher->invert : matches_missing(matcher);
 }
 
+/* Ends at the first value that holds (`wanted`) or does not. */
+static bool matches_until(const struct header_matcher *matcher, const struct header_map *headers,
+                          bool wanted) {
+    bool is_present = false;
+    const struct header_entry *entry;
+    for (uint32_t at = 0; (entry = header_map_next(headers, &at)) != NULL;) {
+        if (!is_named(entry, matcher)) {
+            continue;
+        }
+        if ((matches_value(matcher, entry->value) != matcher->invert) == wanted) {
+            return wanted;
+        }
+        is_present = true;
+    }
+    return is_present ? !wanted : matches_missing(matcher);
+}
+
+bool header_matcher_matches_every(const struct header_matcher *matcher,
+                                  const struct header_map *headers) {
+    return matches_until(matcher, headers, false);
+}
+
+bool header_matcher_matches_some(const struct header_matcher *matcher,
+                                 const struct header_map *headers) {
+    return matches_until(matcher, headers, true);
+}
+
 bool header_matchers_match(const struct header_matcher *matchers, uint32_t count,
                            const struct header_map *headers) {
     for (uint32_t i = 0; i < count; i++) {

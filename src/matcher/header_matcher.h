@@ -24,6 +24,12 @@ struct header_matcher {
     int64_t range_start, range_end; /* RANGE: start <= value < end */
 };
 bool header_matcher_matches(const struct header_matcher *matcher, const struct header_map *headers);
+/* For rules of access: the matcher, its inversion included, holds for every value of the header, or for
+ * some value. Of one value, and of a missing header, both are header_matcher_matches. */
+bool header_matcher_matches_every(const struct header_matcher *matcher,
+                                  const struct header_map *headers);
+bool header_matcher_matches_some(const struct header_matcher *matcher,
+                                 const struct header_map *headers);
 /* All of `count` match (true for none). */
 bool header_matchers_match(const struct header_matcher *matchers, uint32_t count,
                            const struct header_map *headers);

@@ -61,6 +61,32 @@ static void read_chain(struct tls_facts *facts, const STACK_OF(CRYPTO_BUFFER) * 
     facts->peer.peer_chain_pem_urlencoded = all;
 }
 
+/* Both kinds of names one by one; names that stand for others must not be cut out of joined text. */
+static void read_names(struct tls_facts *facts, X509 *leaf) {
+    static const enum tls_san_type kinds[] = {TLS_SAN_URI, TLS_SAN_DNS};
+    struct tls_san_iterator at;
+    enum tls_san_type type;
+    struct slice value;
+    uint32_t total = 0, used = 0;
+
+    tls_san_iterator_init(&at, leaf);
+    while (tls_san_next(&at, &type, &value)) {
+        total++;
+    }
+    struct slice *names = ARENA_NEW_ARRAY(&facts->arena, total, struct slice);
+    for (size_t kind = 0; kind < ARRAY_LEN(kinds); kind++) {
+        at.next = 0;
+        while (tls_san_next(&at, &type, &value)) {
+            if (type == kinds[kind] && value.len > 0) {
+                names[used++] = arena_dup_slice(&facts->arena, value);
+            }
+        }
+    }
+    tls_san_iterator_deinit(&at);
+    facts->peer.peer_names = names;
+    facts->peer.peer_name_count = used;
+}
+
 static void read_peer(struct tls_facts *facts, const STACK_OF(CRYPTO_BUFFER) * chain) {
     struct transport_peer *peer = &facts->peer;
     struct arena *arena = &facts->arena;
@@ -78,6 +104,7 @@ static void read_peer(struct tls_facts *facts, const STACK_OF(CRYPTO_BUFFER) * c
     peer->peer_serial = tls_serial_text(arena, leaf);
     peer->peer_uri_sans = tls_san_list(arena, leaf, TLS_SAN_URI, ",");
     peer->peer_dns_sans = tls_san_list(arena, leaf, TLS_SAN_DNS, ",");
+    read_names(facts, leaf);
     peer->peer_valid_from = tls_time_text(arena, X509_get0_notBefore(leaf));
     peer->peer_valid_until = tls_time_text(arena, X509_get0_notAfter(leaf));
     X509_free(leaf);

@@ -172,12 +172,6 @@ static const struct ledger_field runtime_filter_fields[] = {
     {"runtime_key", LEDGER_IGNORED, "runtime overrides are not read yet"},
     {"use_independent_randomness", LEDGER_HARMLESS, "each entry is drawn independently"},
 };
-static const struct ledger_field metadata_matcher_fields[] = {
-    LEDGER_OK("filter"),
-    LEDGER_OK("path"),
-    LEDGER_OK("value"),
-    {"invert", LEDGER_REFUSED, "inverted metadata matchers are not honoured"},
-};
 static const struct ledger_field all_fields[] = {LEDGER_OK("*")};
 
 const struct ledger_message ledger_access_log[] = {
@@ -196,7 +190,7 @@ const struct ledger_message ledger_access_log[] = {
     LEDGER_MESSAGE("envoy.config.accesslog.v3.GrpcStatusFilter", all_fields),
     LEDGER_MESSAGE("envoy.config.accesslog.v3.MetadataFilter", all_fields),
     LEDGER_MESSAGE("envoy.config.accesslog.v3.LogTypeFilter", all_fields),
-    LEDGER_MESSAGE("envoy.type.matcher.v3.MetadataMatcher", metadata_matcher_fields),
+    LEDGER_MESSAGE("envoy.type.matcher.v3.MetadataMatcher", all_fields),
     LEDGER_MESSAGE("envoy.type.matcher.v3.MetadataMatcher.PathSegment", all_fields),
     LEDGER_MESSAGE("envoy.type.matcher.v3.ValueMatcher", all_fields),
     LEDGER_MESSAGE("envoy.extensions.access_loggers.file.v3.FileAccessLog", all_fields),

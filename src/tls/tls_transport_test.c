@@ -343,6 +343,8 @@ START_TEST(tls_facts_tell_both_sides) {
     ck_assert(slice_equal(peer.peer_subject, SLICE("CN=client.test")));
     ck_assert(slice_equal(peer.peer_issuer, SLICE("CN=ca")));
     ck_assert(slice_equal(peer.peer_dns_sans, SLICE("client.test")));
+    ck_assert_uint_eq(peer.peer_name_count, 1);
+    ck_assert(slice_equal(peer.peer_names[0], SLICE("client.test")));
     ck_assert(slice_equal(peer.local_subject, SLICE("CN=server.test")));
     ck_assert(slice_starts_with(peer.cipher, SLICE("TLS_")));
     ck_assert_uint_eq(peer.peer_fingerprint_sha256.len, 64);

@@ -41,6 +41,10 @@ sp_add_library(sp_xds DIRS xds EXCLUDE "/xds/transport/grpc_" LINK sp_proto sp_r
 sp_add_library(sp_xds_transport DIRS xds/transport EXCLUDE "/transport/file_" LINK sp_xds
                PRIVATE_LINK sp_grpc TEST_LINK sp_tls_testing)
 
+# What tests of filters share; they alone of all in filters/ see xds.
+sp_add_library(sp_filter_support DIRS tests/filter_support LINK sp_xds ${level_upstream}
+               PkgConfig::check)
+
 set(filter_libraries sp_proto ${level_upstream})
 include("${CMAKE_SOURCE_DIR}/filters/CMakeLists.txt" OPTIONAL)
 sp_finish_filters()

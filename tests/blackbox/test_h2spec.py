@@ -17,15 +17,17 @@ def h2spec():
 
 @pytest.mark.parametrize("strict", [False, True])
 @pytest.mark.parametrize("tls", [False, True])
-def test_h2spec(proxy, is_envoy, certs, h2spec, tls, strict):
+def test_h2spec(proxy, echo, is_envoy, certs, h2spec, tls, strict):
     if is_envoy:
         pytest.skip("Envoy does not pass all of it")
     context = {"common_tls_context": {"alpn_protocols": ["h2"], "tls_certificates": [
         config.files(certs.cert("edge"), certs.key("edge"))]}} if tls else None
-    route = {"match": {"prefix": "/"}, "direct_response": {
-        "status": 200, "body": {"inline_string": "x" * 1000}}}
-    started = proxy(config.static(
-        [config.listener(config.manager(config.virtual_host(route)), tls=context)]))
+    # Forwarded, so that a request is open until it has ended; and HTTP/2 without looking, since a
+    # broken preface is HTTP/1.1's otherwise.
+    manager = config.manager(config.virtual_host(config.to("up", timeout="0s")),
+                             codec_type="HTTP2")
+    started = proxy(config.static([config.listener(manager, tls=context)],
+                                  [config.cluster("up", echo().port)]))
     command = [h2spec, "-h", "127.0.0.1", "-p", str(started.port()), "-o", "5"]
     command += ["-t", "-k"] if tls else []
     command += ["-S"] if strict else []

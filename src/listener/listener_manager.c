@@ -207,7 +207,11 @@ static void attach_stats(struct listener_manager *manager, struct listener_part 
 enum status listener_manager_put(struct listener_manager *manager, struct listener_part *part,
                                  struct error *err) {
     uint32_t slot = config_store_slot(manager->store, CONFIG_LISTENER, part->part.name);
-    bool is_update = config_store_get(manager->store, CONFIG_LISTENER, slot) != NULL;
+    const struct config_part *present = config_store_get(manager->store, CONFIG_LISTENER, slot);
+    bool is_update = present != NULL;
+    bool is_in_place =
+        is_update &&
+        ((const struct listener_part *)(const void *)present)->shell_hash == part->shell_hash;
     enum status status = hold_sockets(manager, part, err);
     if (status != STATUS_OK) {
         count(manager, LISTENER_MANAGER_LISTENER_CREATE_FAILURE);
@@ -218,6 +222,9 @@ enum status listener_manager_put(struct listener_manager *manager, struct listen
     count(manager,
           is_update ? LISTENER_MANAGER_LISTENER_MODIFIED : LISTENER_MANAGER_LISTENER_ADDED);
     count(manager, LISTENER_MANAGER_LISTENER_CREATE_SUCCESS);
+    if (is_in_place) {
+        count(manager, LISTENER_MANAGER_LISTENER_IN_PLACE_UPDATED);
+    }
     if (!is_update) {
         count(manager, LISTENER_MANAGER_TOTAL_LISTENERS_ACTIVE);
     }

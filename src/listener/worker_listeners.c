@@ -183,14 +183,18 @@ static bool has_equal_chain(const struct listener_part *config,
 }
 
 static void update_listener(struct worker_listener *listener, struct listener_part *config) {
+    bool is_shell_equal = listener->config->shell_hash == config->shell_hash;
     stop_accepting(listener);
     listener->config = config;
     listener->stats = config->stats;
     listener->is_inbound = config->traffic_direction == TRAFFIC_INBOUND;
     start_accepting(listener);
+    /* In place: only what serves a changed chain goes. Another setting of the listener itself reaches
+     * all its connections only by their renewal. */
     LIST_FOR_EACH_SAFE (node, &listener->connections) {
         struct downstream_connection *conn = LIST_ENTRY(node, struct downstream_connection, node);
-        if (conn->filter_chain != NULL && !has_equal_chain(config, conn->filter_chain)) {
+        if (conn->filter_chain != NULL &&
+            (!is_shell_equal || !has_equal_chain(config, conn->filter_chain))) {
             downstream_connection_drain(conn, listener->owner->options.drain, false);
         }
     }

@@ -629,6 +629,10 @@ void connection_read_disable(struct connection *conn, bool disable) {
     }
 }
 
+void connection_set_delayed_close(struct connection *conn, uint32_t timeout_ms) {
+    conn->delayed_close_ms = timeout_ms;
+}
+
 void connection_set_buffer_limit(struct connection *conn, uint32_t limit_bytes) {
     conn->buffer_limit_bytes = limit_bytes;
     enter(conn);

@@ -126,6 +126,9 @@ static void on_keepalive_timer(void *arg) {
 
 static void on_pong(void *arg) {
     struct http_connection *conn = arg;
+    if (!conn->ping_outstanding) {
+        return; // an answer to nothing: RFC 9113 §6.7 lets the peer send it
+    }
     conn->ping_outstanding = false;
     timer_arm(conn->io->loop, &conn->keepalive_timer, conn->config->h2_keepalive_interval_ms);
 }
@@ -244,6 +247,7 @@ static enum network_filter_verdict on_new_connection(struct network_filter *f) {
         http_connection_count(conn, HCM_DOWNSTREAM_CX_SSL_TOTAL);
         http_connection_count(conn, HCM_DOWNSTREAM_CX_SSL_ACTIVE);
     }
+    connection_set_delayed_close(socket_of(conn), conn->config->delayed_close_timeout_ms);
     arm_idle(conn);
     if (conn->config->max_connection_duration_ms != 0) {
         timer_arm(conn->io->loop, &conn->duration_timer, conn->config->max_connection_duration_ms);

@@ -68,6 +68,14 @@ void upstream_report_response(struct io_context *io, const struct upstream_reque
                             host->host, OUTLIER_RESPONSE, status);
 }
 
+void upstream_report_local_reply(struct io_context *io, uint32_t cluster_slot, uint32_t status,
+                                 bool is_internal) {
+    const struct cluster_part *part = upstream_cluster_part(io, cluster_slot);
+    if (part != NULL) {
+        count_status(worker_cluster_get(io->upstream, part), io->index, status, is_internal);
+    }
+}
+
 void upstream_report_local_failure(struct io_context *io, struct host *host, uint32_t cluster_slot,
                                    bool timed_out) {
     host_count(host, HOST_STAT_RQ_ERROR);

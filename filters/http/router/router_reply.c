@@ -23,6 +23,13 @@ static void answer(struct router *router, const struct local_reply *reply) {
     http_filter_local_reply(&router->base, reply);
 }
 
+/* An answer in an upstream's place. */
+static void answer_for_cluster(struct router *router, const struct local_reply *reply) {
+    upstream_report_local_reply(router->io, router->cluster_slot, reply->status,
+                                header_map_has(router->request_headers, HEADER_X_ENVOY_INTERNAL));
+    answer(router, reply);
+}
+
 void router_count(struct router *router, enum router_stat stat) {
     stats_inc(router->config->stats, router->io->index, stat);
 }
@@ -145,7 +152,7 @@ void router_reply_failure(struct router *router, enum upstream_failure failure) 
         router_reply_reset(router, HTTP_RESET_OVERFLOW);
         return;
     }
-    answer(router, &reply);
+    answer_for_cluster(router, &reply);
 }
 
 struct reset_answer {
@@ -215,7 +222,7 @@ void router_reply_reset(struct router *router, enum http_reset_reason reason) {
         reply.modify = modify_overflow;
         reply.arg = router;
     }
-    answer(router, &reply);
+    answer_for_cluster(router, &reply);
 }
 
 void router_reply_timeout(struct router *router, struct slice details) {
@@ -231,5 +238,5 @@ void router_reply_timeout(struct router *router, struct slice details) {
         router->timeout_alt_response ? SLICE("") : SLICE("upstream request timeout");
     struct local_reply reply =
         make_reply(status, body, details, RESPONSE_FLAG_UPSTREAM_REQUEST_TIMEOUT);
-    answer(router, &reply);
+    answer_for_cluster(router, &reply);
 }

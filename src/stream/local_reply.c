@@ -56,7 +56,7 @@ static void make_grpc(const struct local_reply *reply, const struct reply_text *
     uint32_t code =
         reply->grpc_status >= 0 ? (uint32_t)reply->grpc_status : http_to_grpc_status(text->status);
     header_map_set(headers, HEADER_STATUS, SLICE("200"));
-    header_map_append(headers, HEADER_CONTENT_TYPE, SLICE("application/grpc"));
+    header_map_set(headers, HEADER_CONTENT_TYPE, SLICE("application/grpc"));
     header_map_set_uint(headers, HEADER_GRPC_STATUS, code);
     if (text->body.len > 0) {
         header_map_append(headers, HEADER_GRPC_MESSAGE,

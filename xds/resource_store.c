@@ -71,6 +71,19 @@ struct slice validation_text(const struct validation *v, struct arena *arena) {
     return text.len > 0 ? text : SLICE("refused");
 }
 
+enum status static_resource_error(const struct resource_type *type,
+                                  const struct ProtobufCMessage *message,
+                                  const struct validation *v, struct arena *arena,
+                                  struct error *err) {
+    const char *kind = type->kind == CONFIG_LISTENER  ? "listener"
+                       : type->kind == CONFIG_CLUSTER ? "cluster"
+                                                      : "secret";
+    struct slice name = resource_message_name(type, message);
+    struct slice text = validation_text(v, arena);
+    return error_set(err, STATUS_INVALID, "%s '%.*s': %.*s", kind, SLICE_ARG(name),
+                     SLICE_ARG(text));
+}
+
 void log_findings(const struct validation *v, const char *type, struct slice name) {
     for (uint32_t i = 0; i < v->finding_count; i++) {
         const struct finding *finding = &v->findings[i];

@@ -61,6 +61,11 @@ const struct config_part *resource_user_part(const struct resource_user *user);
 
 /* What a decode had against a resource, as "path: text; path: text" in `arena`. */
 struct slice validation_text(const struct validation *v, struct arena *arena);
+/* The same as the error of a static resource, which it names. */
+enum status static_resource_error(const struct resource_type *type,
+                                  const struct ProtobufCMessage *message,
+                                  const struct validation *v, struct arena *arena,
+                                  struct error *err);
 void log_findings(const struct validation *v, const char *type, struct slice name);
 
 /* Visits every fetched resource. */

@@ -102,6 +102,10 @@ const struct resource_type *resource_type_at(uint32_t index); /* NULL past the l
  * none or the bytes are no message. */
 struct slice resource_name(const struct resource_type *type, struct slice raw);
 
+/* The same of a message that is there already. */
+struct slice resource_message_name(const struct resource_type *type,
+                                   const struct ProtobufCMessage *message);
+
 /* Decodes the value of the resource's Any. On STATUS_OK the caller owns result->part and the extra
  * parts; otherwise `v` (initialised by the caller) holds the errors. Findings of the ledger are in `v`
  * in both cases. */

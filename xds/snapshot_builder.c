@@ -428,8 +428,7 @@ enum status snapshot_builder_add_static(struct snapshot_builder *builder,
                  status == STATUS_OK ? result.part->name : SLICE("of the bootstrap"));
     count_unknown(builder, &v, true);
     if (status != STATUS_OK) {
-        struct slice text = validation_text(&v, &arena);
-        error_set(err, status, "%.*s", SLICE_ARG(text));
+        status = static_resource_error(type, message, &v, &arena, err);
     } else {
         struct slice name = arena_dup_slice(&arena, result.part->name);
         status = type->kind == CONFIG_SECRET ? add_static_secret(builder, name, &result, err)

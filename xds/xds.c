@@ -165,8 +165,7 @@ static enum status check_static(struct xds *xds, const struct resource_type *typ
     if (status == STATUS_OK) {
         decode_result_release(&result);
     } else {
-        struct slice text = validation_text(&v, &arena);
-        error_set(err, status, "%.*s", SLICE_ARG(text));
+        status = static_resource_error(type, message, &v, &arena, err);
     }
     arena_deinit(&arena);
     return status;

@@ -108,6 +108,7 @@ static enum status make_control(struct server *server, struct error *err) {
         .drain_time_ms = options->drain_time_s * 1000,
         .is_immediate = options->drain_immediate,
     };
+    hash_map_init(&server->static_clusters);
     server_life_init(server);
     return STATUS_OK;
 }
@@ -141,6 +142,21 @@ static enum status make_data_path(struct server *server, struct error *err) {
     return STATUS_OK;
 }
 
+/* Static clusters count from the start, so that --mode validate knows them too. */
+static bool cluster_exists(void *arg, struct slice name) {
+    const struct server *server = arg;
+    return hash_map_get(&server->static_clusters, name) != NULL ||
+           cluster_manager_has(server->clusters, name);
+}
+
+static void know_static_clusters(struct server *server) {
+    for (uint32_t i = 0; i < server->settings.static_cluster_count; i++) {
+        (void)hash_map_put(&server->static_clusters, server->settings.static_clusters[i], server);
+    }
+    server->decode.cluster_exists = cluster_exists;
+    server->decode.cluster_exists_arg = server;
+}
+
 static void on_unknown_field(void *arg, bool is_static) {
     const struct server *server = arg;
     stats_inc(server->server_scope, server->control.index,
@@ -172,6 +188,7 @@ static enum status make_all(struct server *server, struct error *err) {
     TRY(load_bootstrap(server, err));
     TRY(apply_log_format(server, err));
     TRY(make_data_path(server, err));
+    know_static_clusters(server);
     return make_xds(server, err);
 }
 
@@ -248,6 +265,7 @@ static void free_configuration(struct server *server) {
     if (server->store != NULL) {
         config_store_unsubscribe(server->store, &server->control);
         deliver_mail(server);
+        hash_map_deinit(&server->static_clusters);
         config_part_unref(server->bootstrap_part);
         config_store_free(server->store);
     }

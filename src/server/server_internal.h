@@ -7,6 +7,7 @@
 #define SRC_SERVER_SERVER_INTERNAL_H
 
 #include "src/admin/admin_server.h"
+#include "src/base/hash_map.h"
 #include "src/event/event_loop.h"
 #include "src/event/io_context.h"
 #include "src/event/timer.h"
@@ -33,6 +34,7 @@ struct server {
     struct bootstrap_settings settings;
     struct filter_registry registry;
     struct decode_context decode;
+    struct hash_map static_clusters; /* names of the bootstrap's, for validate_clusters */
     /* the control thread */
     struct io_context control;
     struct stats_registry *stats;

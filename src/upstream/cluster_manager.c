@@ -500,6 +500,10 @@ void cluster_manager_set_endpoints(struct cluster_manager *manager, struct slice
     config_part_unref(old == NULL ? NULL : &old->part);
 }
 
+bool cluster_manager_has(const struct cluster_manager *manager, struct slice name) {
+    return hash_map_get(&manager->clusters, name) != NULL;
+}
+
 uint32_t cluster_manager_warming_count(const struct cluster_manager *manager) {
     return manager->warming_count;
 }

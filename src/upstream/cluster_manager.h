@@ -35,6 +35,8 @@ void cluster_manager_remove(struct cluster_manager *manager, struct slice name);
  * (an EDS name, "inline/<cluster>"), or, without such a slot, under its eds_name. */
 void cluster_manager_set_endpoints(struct cluster_manager *manager, struct slice eds_name,
                                    struct endpoint_part *part);
+/* A cluster of that name is there, warming or not. */
+bool cluster_manager_has(const struct cluster_manager *manager, struct slice name);
 /* Number of clusters that are not warm yet. */
 uint32_t cluster_manager_warming_count(const struct cluster_manager *manager);
 

@@ -43,7 +43,7 @@ static void add_metadata(Google__Protobuf__Struct *metadata, const char *key, co
 }
 
 /* Management servers look at these: the API level is Envoy 1.40's. */
-static void set_build_version(CORE(Node) * node, struct arena *arena) {
+static void set_build_version(CORE(Node) *node, struct arena *arena) {
     CORE(BuildVersion) *build = ARENA_NEW(arena, CORE(BuildVersion));
     envoy__config__core__v3__build_version__init(build);
     build->version = ARENA_NEW(arena, TYPE(SemanticVersion));
@@ -63,7 +63,7 @@ static void set_build_version(CORE(Node) * node, struct arena *arena) {
     node->user_agent_build_version = build;
 }
 
-static void add_extension(CORE(Node) * node, const char *name, const char *category,
+static void add_extension(CORE(Node) *node, const char *name, const char *category,
                           const char *type_url, struct arena *arena) {
     CORE(Extension) *extension = ARENA_NEW(arena, CORE(Extension));
     envoy__config__core__v3__extension__init(extension);
@@ -75,7 +75,7 @@ static void add_extension(CORE(Node) * node, const char *name, const char *categ
     node->extensions[node->n_extensions++] = extension;
 }
 
-static void set_extensions(CORE(Node) * node, const struct filter_registry *registry,
+static void set_extensions(CORE(Node) *node, const struct filter_registry *registry,
                            struct arena *arena) {
     size_t count = 0;
     for (size_t i = 0; registry->http[i] != NULL; i++, count++) {
@@ -185,6 +185,20 @@ static void read_log_format(struct decoder *d, const BOOTSTRAP(Bootstrap) * boot
     }
 }
 
+static void read_static_clusters(struct decoder *d, const BOOTSTRAP(Bootstrap) * bootstrap,
+                                 struct bootstrap_settings *settings) {
+    if (bootstrap->static_resources == NULL) {
+        return;
+    }
+    size_t count = bootstrap->static_resources->n_clusters;
+    struct slice *names = ARENA_NEW_ARRAY(d->config.arena, count, struct slice);
+    for (size_t i = 0; i < count; i++) {
+        names[i] = slice_from_string(bootstrap->static_resources->clusters[i]->name);
+    }
+    settings->static_clusters = names;
+    settings->static_cluster_count = (uint32_t)count;
+}
+
 void bootstrap_settings_read(struct Envoy__Config__Bootstrap__V3__Bootstrap *bootstrap,
                              const struct bootstrap_node_flags *flags,
                              const struct decode_context *context, struct config_part *owner,
@@ -206,6 +220,7 @@ void bootstrap_settings_read(struct Envoy__Config__Bootstrap__V3__Bootstrap *boo
     read_admin(&d, bootstrap->admin, settings);
     read_connection_limit(&d, bootstrap, settings);
     read_log_format(&d, bootstrap, settings);
+    read_static_clusters(&d, bootstrap, settings);
     (void)decode_optional_duration(&d, "stats_flush_interval", bootstrap->stats_flush_interval,
                                    &settings->stats_flush_interval_ms);
     decoder_deinit(&d);

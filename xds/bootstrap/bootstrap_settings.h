@@ -26,7 +26,9 @@ struct bootstrap_settings {
     struct slice log_format;             /* application_log_config.text_format; empty: none */
     bool has_log_format;
     struct slice node_id, node_cluster;
-    struct slice node_json; /* for /server_info */
+    struct slice node_json;              /* for /server_info */
+    const struct slice *static_clusters; /* names */
+    uint32_t static_cluster_count;
 };
 
 /* What flags say about the node; NULL members: nothing. */

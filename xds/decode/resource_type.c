@@ -76,6 +76,14 @@ static bool take_content(struct slice *rest, unsigned wire_type, struct slice *c
     return true;
 }
 
+struct slice resource_message_name(const struct resource_type *type,
+                                   const struct ProtobufCMessage *message) {
+    const ProtobufCFieldDescriptor *field =
+        protobuf_c_message_descriptor_get_field(message->descriptor, type->name_field);
+    const char *text = *(char *const *)(const void *)((const char *)message + field->offset);
+    return slice_from_string(text);
+}
+
 struct slice resource_name(const struct resource_type *type, struct slice raw) {
     enum { TAG_TYPE_BITS = 3, BYTES = 2 };
     struct slice name = {0};

@@ -6,6 +6,8 @@ import ssl
 import threading
 import time
 
+import h2.exceptions
+
 import cases
 import h2_client
 import wire
@@ -58,7 +60,7 @@ class Client:
             return
         try:
             connection.exchange(step, result)
-        except OSError as error:
+        except (OSError, ValueError, h2.exceptions.H2Error) as error:
             result["error"] = type(error).__name__
         if step.get("on") is None:
             connection.close()

@@ -5,17 +5,33 @@ import copy
 import email.utils
 import json
 import re
+import socket
 
 # Counters of bytes and times, of the control of flow, and of what the bootstrap as a whole does.
 STATS_IGNORED = re.compile(
     r"_bytes_|_ms$|_ms:|\.update_|\.membership_|\.version$|worker_0|flow_control|"
     r"\.lb_|max_host_weight|warming_state|assignment_|connections_accepted_per|"
-    r"circuit_breakers\..*remaining|expiration_unix_time|bytes_processed")
+    r"circuit_breakers\..*remaining|expiration_unix_time|bytes_processed|default\.total_match_count|delayed_close_timeout")
 UUID = re.compile(r"^[0-9a-f]{8}-[0-9a-f]{4}-([0-9a-f])[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}$")
+
+
+def own_address():
+    """The address that Envoy puts into x-forwarded-for for peers on loopback: the machine's."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        try:
+            sock.connect(("192.0.2.1", 9))
+        except OSError:
+            return "127.0.0.1"
+        return sock.getsockname()[0]
+
+
+OWN_ADDRESS = own_address()
 
 
 def normalise_value(name, value):
     name = name.lower()
+    if name == "x-forwarded-for":
+        return re.sub(rf"(^|,){re.escape(OWN_ADDRESS)}$", r"\g<1>127.0.0.1", value)
     if name == "date" and email.utils.parsedate(value):
         return "<date>"
     if name == "x-envoy-upstream-service-time" and value.isdigit():

@@ -83,12 +83,14 @@ class H2Connection:
 
     def receive(self, stream_id, response, result):
         """True when the stream is over."""
-        if not self.reader.buffer:
-            self.reader.fill()
-        data, self.reader.buffer = self.reader.buffer, b""
+        head = self.reader.exactly(9)
+        data = head + self.reader.exactly(int.from_bytes(head[:3], "big"))
         over = False
-        for event in self.connection.receive_data(data):
-            over |= self.note(event, stream_id, response, result)
+        try:
+            for event in self.connection.receive_data(data):
+                over |= self.note(event, stream_id, response, result)
+        except h2.exceptions.ProtocolError as error:
+            result["error"] = type(error).__name__
         try:
             self.flush()
         except OSError:
@@ -98,6 +100,8 @@ class H2Connection:
     def note(self, event, stream_id, response, result):
         if isinstance(event, h2.events.ConnectionTerminated):
             result["goaway"] = int(event.error_code)
+            # The library takes GOAWAY for the end; streams that were begun go on (RFC 9113 §6.8).
+            self.connection.state_machine.state = h2.connection.ConnectionState.CLIENT_OPEN
             return False
         if getattr(event, "stream_id", None) != stream_id:
             return False

@@ -6,6 +6,8 @@ import ssl
 import threading
 import time
 
+import h2.exceptions
+
 import cases
 import h2_origin
 import wire
@@ -63,7 +65,7 @@ class Origin:
                     self.sockets.append(sock)
             protocol = self.spec.get("protocol", "h1")
             {"h1": self.serve_h1, "h2": self.serve_h2, "tcp": self.serve_tcp}[protocol](sock)
-        except (OSError, ValueError, wire.Ended):
+        except (OSError, ValueError, wire.Ended, h2.exceptions.H2Error):
             pass
         finally:
             # Without shutdown a close leaves the peer waiting while another thread holds the file.

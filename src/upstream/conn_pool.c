@@ -20,6 +20,31 @@ static enum upstream_protocol protocol_for(const struct cluster_part *part,
     return options->downstream_protocol >= HTTP_2 ? UPSTREAM_HTTP_2 : UPSTREAM_HTTP_1;
 }
 
+/* A server name is a DNS name (RFC 6066 §3): no port, no literal address. */
+static struct slice name_of_authority(struct slice authority) {
+    struct address address;
+    size_t colon = slice_rfind_byte(authority, ':');
+    bool is_ip6 = authority.len > 0 && authority.ptr[0] == '[';
+    struct slice name = colon == SIZE_MAX || is_ip6 ? authority : slice_sub(authority, 0, colon);
+    bool is_ip = is_ip6 || address_from_ip(&address, name, 0, NULL) == STATUS_OK;
+    return is_ip ? (struct slice){NULL, 0} : name;
+}
+
+/* The name that the handshake asks for, where it depends on the request (auto_sni); else empty: one pool
+ * then serves all. */
+static struct slice sni_for(const struct cluster_part *part,
+                            const struct upstream_request_options *options) {
+    if (!part->http.auto_sni) {
+        return (struct slice){NULL, 0};
+    }
+    struct slice header = part->http.override_auto_sni_header;
+    if (header.len > 0 && options->lb.request_headers != NULL) {
+        struct slice value = header_map_get_name(options->lb.request_headers, header);
+        return name_of_authority(value.len > 0 ? value : options->sni_override);
+    }
+    return name_of_authority(options->sni_override);
+}
+
 static struct conn_pool *conn_pool_new(struct worker_host *host, const struct cluster_part *part,
                                        const struct upstream_request_options *options) {
     struct conn_pool *pool = mem_calloc(1, sizeof(*pool));
@@ -29,8 +54,9 @@ static struct conn_pool *conn_pool_new(struct worker_host *host, const struct cl
     pool->part = part;
     pool->is_high = options->priority_high;
     pool->protocol = protocol_for(part, options);
-    connect_settings_init(&pool->settings, part, host->host, options->sni_override);
-    pool->sni = arena_dup_slice(&pool->settings.arena, options->sni_override);
+    struct slice sni = sni_for(part, options);
+    connect_settings_init(&pool->settings, part, host->host, sni);
+    pool->sni = arena_dup_slice(&pool->settings.arena, sni);
     pool->http = part->http;
     uint32_t max_streams = part->http.h2_max_concurrent_streams;
     pool->max_streams = max_streams == 0 ? DEFAULT_MAX_STREAMS : max_streams;
@@ -49,11 +75,11 @@ static struct conn_pool *conn_pool_new(struct worker_host *host, const struct cl
 struct conn_pool *conn_pool_get(struct worker_host *host, const struct cluster_part *part,
                                 const struct upstream_request_options *options) {
     enum upstream_protocol protocol = protocol_for(part, options);
+    struct slice sni = sni_for(part, options);
     LIST_FOR_EACH (node, &host->pools) {
         struct conn_pool *pool = LIST_ENTRY(node, struct conn_pool, node);
         if (pool->part == part && pool->protocol == protocol &&
-            pool->is_high == options->priority_high &&
-            slice_equal(pool->sni, options->sni_override)) {
+            pool->is_high == options->priority_high && slice_equal(pool->sni, sni)) {
             return pool;
         }
     }

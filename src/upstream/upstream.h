@@ -58,7 +58,7 @@ struct upstream_request_options {
     struct lb_context lb;
     enum http_protocol downstream_protocol;
     bool is_upgrade;            /* needs a connection that can carry it (WebSocket, CONNECT) */
-    struct slice sni_override;  /* auto_sni: the host header; empty: none */
+    struct slice sni_override;  /* the host header; counts where the cluster says auto_sni */
     struct upstream_info *info; /* filled in as facts become known */
     /* Response events, watermarks and on_reset of this attempt; on_stream_closed when both ended. */
     struct http_stream_sink sink;

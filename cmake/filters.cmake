@@ -26,7 +26,7 @@ function(add_extension category name)
   set_property(GLOBAL APPEND PROPERTY sp_extensions_${category} ${name})
   set(library sp_${category}_${name})
   sp_add_library(${library} DIRS ${arg_DIR} LINK ${filter_libraries} PRIVATE_LINK ${arg_LINK}
-                 TEST_LINK sp_filter_support)
+                 TEST_LINK sp_filter_support sp_tls_testing)
   set_property(GLOBAL APPEND PROPERTY sp_extension_libraries ${library})
   set_property(GLOBAL APPEND PROPERTY sp_extension_protos ${arg_PROTO})
 endfunction()

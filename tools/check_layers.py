@@ -28,7 +28,7 @@ OWNERS = [
     (r"ares(\.|_)", r"src/net/"),
     (r"re2/", r"src/matcher/"),
     (r"yaml\.h", r"(xds/|tools/xds_server/)"),
-    (r"jansson\.h", r"xds/"),
+    (r"jansson\.h", r"(xds/|filters/http/jwt_authn/)"),
     (r"protobuf-c/", r"(proto/|xds/|tools/xds_server/|filters/.*_config\.[ch])"),
 ]
 GENERATED_PROTO = re.compile(r".*\.pb-c\.h$")

@@ -9,6 +9,7 @@
 #include "xds/decode/decode_common.h"
 #include "xds/decode/matcher.h"
 #include "xds/decode/retry_policy.h"
+#include "xds/decode/route_config.h"
 #include "xds/decode/tls_config.h"
 #include "xds/proto_reflect.h"
 
@@ -244,6 +245,11 @@ static bool vtable_retry_policy(struct filter_config_context *context,
     return decode_retry_policy(decoder_of(context), (const ROUTE(RetryPolicy) *)message, out);
 }
 
+static bool vtable_route_match(struct filter_config_context *context,
+                               const ProtobufCMessage *message, struct route_match *out) {
+    return decode_route_match(decoder_of(context), (const ROUTE(RouteMatch) *)message, out);
+}
+
 const struct filter_decoders decoder_vtable = {
     .unpack = vtable_unpack,
     .string_matcher = vtable_string_matcher,
@@ -260,4 +266,5 @@ const struct filter_decoders decoder_vtable = {
     .duration_ms = vtable_duration,
     .sds_secret = vtable_sds_secret,
     .retry_policy = vtable_retry_policy,
+    .route_match = vtable_route_match,
 };

@@ -153,7 +153,7 @@ struct grpc_call *grpc_call_start(const struct grpc_call_options *options) {
     return call;
 }
 
-void grpc_call_cancel(struct grpc_call *call) {
+void grpc_call_abandon(struct grpc_call *call) {
     CHECK_MAGIC(call, GRPC_CALL_MAGIC);
     http_call_cancel(call->http);
     call->magic = 0;

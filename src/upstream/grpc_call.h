@@ -52,8 +52,7 @@ struct grpc_call_options {
     void *arg;
 };
 struct grpc_call *grpc_call_start(const struct grpc_call_options *options);
-/* `done` will not be called. Not from within `done`. Under a name of its own in the object files: gRPC
- * core, in the same program, has a function of this name too. */
-void grpc_call_cancel(struct grpc_call *call) __asm__("sallyport_grpc_call_cancel");
+/* `done` will not be called. Not from within `done`. (grpc_call_cancel is gRPC core's, in this program.) */
+void grpc_call_abandon(struct grpc_call *call);
 
 #endif

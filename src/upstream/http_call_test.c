@@ -145,7 +145,7 @@ START_TEST(cancelled_call_is_never_told) {
     struct outcome outcome;
     struct grpc_call *started = call(&outcome);
     RUN_UNTIL(&f, server.request_count == 1);
-    grpc_call_cancel(started);
+    grpc_call_abandon(started);
     RUN_UNTIL(&f, server.streams[0]->is_gone);
     fixture_advance(&f, 1000);
     ck_assert_int_eq(outcome.calls, 0);

@@ -290,7 +290,7 @@ void authz_call_start(struct ext_authz *authz, struct slice body, bool body_is_p
 
 void authz_call_cancel(struct ext_authz *authz) {
     if (authz->grpc != NULL) {
-        grpc_call_cancel(authz->grpc);
+        grpc_call_abandon(authz->grpc);
         authz->grpc = NULL;
     }
     if (authz->http != NULL) {

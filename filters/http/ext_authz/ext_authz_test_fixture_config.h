@@ -20,7 +20,7 @@ struct grpc_call *grpc_call_start(const struct grpc_call_options *options) {
     return (struct grpc_call *)(void *)&fake_call;
 }
 
-void grpc_call_cancel(struct grpc_call *call) {
+void grpc_call_abandon(struct grpc_call *call) {
     ck_assert_ptr_eq(call, &fake_call);
     fx.cancel_count++;
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Start order, draining, the end. A first SIGTERM stops accepting and lets requests in flight complete;
  * the process ends after the last one or at the drain time; a second signal ends it at once. */
+#include <malloc.h>
+
 #include "src/access_log/access_log.h"
 #include "src/base/check.h"
 #include "src/base/log.h"
@@ -25,6 +27,11 @@ void server_on_initialized(void *arg) {
     if (server->state == SERVER_LIVE || server->is_shutting_down) {
         return;
     }
+    if (server->options->mode == SERVER_MODE_INIT_ONLY) {
+        LOG(MAIN, INFO, "all dependencies initialized. exiting, as --mode init_only says");
+        event_loop_stop(server->control.loop);
+        return;
+    }
     LOG(MAIN, INFO, "all dependencies initialized. starting workers");
     for (uint32_t i = 0; i < server->concurrency; i++) {
         struct error err;
@@ -41,6 +48,8 @@ void server_on_initialized(void *arg) {
                  took_us / 1000);
     listener_manager_set_workers_started(server->listeners);
     server_refresh_stats(server);
+    // What decoding left behind would stay with the process for ever.
+    (void)malloc_trim(0);
 }
 
 /* ---- draining ---- */

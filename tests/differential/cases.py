@@ -13,7 +13,7 @@ FOLDER = programs.ROOT / "testdata" / "differential"
 CASE_KEYS = {"title", "rows", "base", "hcm", "routes", "virtual_hosts", "route_config", "clusters",
              "listener", "filter_chains", "filters", "http_filters", "tls", "log", "origins",
              "steps", "stats", "ignore", "deviation", "differs", "bootstrap", "alone", "rejected",
-             "text_log"}
+             "text_log", "known"}
 STEP_KEYS = {"via", "method", "path", "host", "headers", "fields", "body", "chunks", "trailers",
              "on", "tls", "raw", "answers", "read", "wait", "pause", "then", "background",
              "expect_100", "version", "check_closed", "end_stream", "wait_background", "scheme"}
@@ -72,12 +72,18 @@ class Case:
         self.steps = data.get("steps", [])
         self.origins = data.get("origins", {"origin": {}})
         self.deviation = data.get("deviation")
+        self.known = data.get("known")
         self.differs = data.get("differs", {})
         self.ignore = data.get("ignore", [])
         self.rejected = data.get("rejected", False)
         for step in self.steps:
             if set(step) - STEP_KEYS:
                 raise CaseError(f"{path}: unknown in a step: {sorted(set(step) - STEP_KEYS)}")
+
+    @property
+    def parallel(self):
+        """Steps run beside each other: what they cause comes in no fixed order."""
+        return any(step.get("background") for step in self.steps)
 
     @property
     def alone(self):

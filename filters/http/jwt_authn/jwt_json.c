@@ -29,7 +29,13 @@ json_t *jwt_json_object(struct slice text, size_t max_bytes) {
     if (text.len == 0 || text.len > max_bytes || !is_shallow(text)) {
         return NULL;
     }
-    json_t *root = json_loadb((const char *)text.ptr, text.len, 0, NULL);
+    json_error_t err;
+    size_t flags = JSON_REJECT_DUPLICATES;
+    json_t *root = json_loadb((const char *)text.ptr, text.len, flags, &err);
+    if (root == NULL && json_error_code(&err) == json_error_numeric_overflow) {
+        flags |= JSON_DECODE_INT_AS_REAL; // a number all the same, as to other readers
+        root = json_loadb((const char *)text.ptr, text.len, flags, &err);
+    }
     if (root != NULL && !json_is_object(root)) {
         json_decref(root);
         return NULL;

@@ -12,7 +12,7 @@
 
 enum { JWT_JSON_MAX_DEPTH = 32, JWT_MAX_TOKEN_BYTES = 64 * 1024, JWKS_MAX_BYTES = 1024 * 1024 };
 
-/* An object, or NULL. */
+/* An object, or NULL; also where a name stands twice, since readers differ in which one they take. */
 json_t *jwt_json_object(struct slice text, size_t max_bytes);
 /* The value's bytes; empty for what is no string. */
 struct slice jwt_json_text(const json_t *string);

@@ -84,13 +84,29 @@ static void forget(struct jwks_fetch *fetch) {
     unlock(fetch->source);
 }
 
+/* The set that expired, in force a little longer; NULL where there is none or it must not be. */
+static struct jwks *prolong(struct jwks_source *source, uint64_t now_ms) {
+    struct jwks *jwks = NULL;
+    lock(source);
+    if (source->remote.keeps_expired && source->current != NULL) {
+        jwks = jwks_ref(source->current);
+        source->expires_ms = now_ms + source->remote.refetch_ms;
+    }
+    unlock(source);
+    return jwks;
+}
+
 /* Waiters go on one by one; each may end others on its way. */
 static void on_fetched(void *arg, struct jwks *jwks, uint64_t now_ms) {
     struct jwks_fetch *fetch = arg;
     fetch->request = NULL;
     forget(fetch);
+    struct jwks *old = NULL;
     if (jwks != NULL) {
         jwks_source_publish(fetch->source, jwks, now_ms + fetch->source->remote.cache_ms);
+    } else {
+        old = prolong(fetch->source, now_ms);
+        jwks = old;
     }
     while (!list_is_empty(&fetch->waits)) {
         struct jwks_wait *wait = LIST_ENTRY(fetch->waits.next, struct jwks_wait, node);
@@ -100,6 +116,7 @@ static void on_fetched(void *arg, struct jwks *jwks, uint64_t now_ms) {
         wait->jwks = jwks == NULL ? NULL : jwks_ref(jwks);
         wait->done(wait->arg);
     }
+    jwks_unref(old);
     mem_free(fetch);
 }
 

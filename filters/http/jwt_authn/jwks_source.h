@@ -23,6 +23,8 @@ struct jwks_remote {
     struct slice scheme, authority, path; /* live as long as the source */
     uint32_t timeout_ms;
     uint64_t cache_ms;
+    bool keeps_expired; /* where a fetch fails, for `refetch_ms` more (async_fetch) */
+    uint64_t refetch_ms;
     uint32_t max_retries;
     uint32_t retry_base_ms, retry_max_ms;
     struct stats_scope *stats;

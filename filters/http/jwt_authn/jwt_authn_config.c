@@ -332,8 +332,12 @@ static const struct ledger_field remote_fields[] = {
     LEDGER_OK("http_uri"),
     LEDGER_OK("cache_duration"),
     LEDGER_OK("retry_policy"),
-    {"async_fetch", LEDGER_HARMLESS,
-     "keys are fetched when a request needs them, which waits; none is let through without"},
+    LEDGER_OK("async_fetch"),
+};
+static const struct ledger_field async_fields[] = {
+    LEDGER_OK("failed_refetch_duration"),
+    {"fast_listener", LEDGER_HARMLESS,
+     "no listener waits for keys: a request that needs them does, none passes without"},
 };
 static const struct ledger_field retry_fields[] = {
     LEDGER_OK("retry_back_off"),
@@ -351,6 +355,7 @@ static const struct ledger_message ledger[] = {
     LEDGER_MESSAGE(PACKAGE "JwtClaimToHeader", all_fields),
     LEDGER_MESSAGE(PACKAGE "JwtClaimToHeader.PathSegment", all_fields),
     LEDGER_MESSAGE(PACKAGE "RemoteJwks", remote_fields),
+    LEDGER_MESSAGE(PACKAGE "JwksAsyncFetch", async_fields),
     LEDGER_MESSAGE(PACKAGE "RequirementRule", all_fields),
     LEDGER_MESSAGE(PACKAGE "JwtRequirement", all_fields),
     LEDGER_MESSAGE(PACKAGE "ProviderWithAudiences", all_fields),

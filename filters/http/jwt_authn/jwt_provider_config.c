@@ -11,6 +11,7 @@ enum {
     DEFAULT_CACHED_TOKENS = 100,
     DEFAULT_CACHED_TOKEN_BYTES = 4096,
     DEFAULT_RETRY_BASE_MS = 1000,
+    DEFAULT_REFETCH_MS = 1000,
 };
 
 struct slice jwt_config_text(struct filter_config_context *context, const char *text) {
@@ -211,6 +212,12 @@ static void parse_remote(struct filter_config_context *context,
     remote.timeout_ms = duration_or(context, "timeout", uri->timeout, 1000);
     remote.cache_ms =
         duration_or(context, "cache_duration", message->cache_duration, DEFAULT_CACHE_S * 1000);
+    if (message->async_fetch != NULL) {
+        remote.keeps_expired = true;
+        remote.refetch_ms =
+            duration_or(context, "failed_refetch_duration",
+                        message->async_fetch->failed_refetch_duration, DEFAULT_REFETCH_MS);
+    }
     if (message->retry_policy != NULL) {
         validation_push(context->validation, "retry_policy");
         parse_retries(context, message->retry_policy, &remote);

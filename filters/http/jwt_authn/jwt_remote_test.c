@@ -146,6 +146,30 @@ START_TEST(jwt_remote_expired_keys_are_fetched_again) {
 }
 END_TEST
 
+START_TEST(jwt_remote_async_fetch_keeps_keys_through_an_outage) {
+    use("idp", "      cache_duration: 10s\n"
+               "      async_fetch: {fast_listener: true, failed_refetch_duration: 2s}\n");
+    ck_assert(!request());
+    TURN_UNTIL(ASKED(1));
+    answer(server.streams[0], 200, key_set());
+    TURN_UNTIL(fx.reached_end);
+    filter_fixture_close(&fx);
+    advance_ms(11000);
+    ck_assert(!request());
+    TURN_UNTIL(ASKED(2));
+    answer(server.streams[1], 404, SLICE("x"));
+    TURN_UNTIL(fx.reached_end);
+    ck_assert_uint_eq(stat("jwks_fetch_failed"), 1);
+    filter_fixture_close(&fx);
+    advance_ms(1000);
+    ck_assert(request());
+    filter_fixture_close(&fx);
+    advance_ms(1500);
+    ck_assert(!request());
+    TURN_UNTIL(ASKED(3));
+}
+END_TEST
+
 static const struct {
     uint32_t status;
     struct slice body;
@@ -265,6 +289,7 @@ int main(void) {
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, jwt_remote_request_waits_for_the_keys_and_goes_on);
     tcase_add_test(tests, jwt_remote_expired_keys_are_fetched_again);
+    tcase_add_test(tests, jwt_remote_async_fetch_keeps_keys_through_an_outage);
     tcase_add_loop_test(tests, jwt_remote_bad_answers_deny, 0, (int)ARRAY_LEN(failures));
     tcase_add_test(tests, jwt_remote_timeout_denies);
     tcase_add_test(tests, jwt_remote_unknown_cluster_denies_later_not_within_the_call);

@@ -80,7 +80,9 @@ static void parse_extract_only(struct parsing *p, const JWT(ExtractOnlyWithoutVa
                              : jwt_config_lower(p->context, message->verification_status_header);
     struct slice *items =
         ARENA_NEW_ARRAY(p->context->arena, p->status_headers->count + 1, struct slice);
-    memcpy(items, p->status_headers->items, p->status_headers->count * sizeof(items[0]));
+    for (uint32_t i = 0; i < p->status_headers->count; i++) {
+        items[i] = p->status_headers->items[i];
+    }
     items[p->status_headers->count] = out->status_header;
     *p->status_headers = (struct jwt_texts){.items = items, .count = p->status_headers->count + 1};
 }

@@ -38,12 +38,12 @@ static uint32_t fit_destination(const struct filter_chain_match *match,
     return fit_ranges(match->destination_ranges, match->destination_range_count, &socket->local);
 }
 
-/* Exact names before wildcards, longer suffixes first; "*.a.b" does not match "a.b". */
-static uint32_t fit_name(struct slice name, struct slice pattern) {
-    if (!slice_starts_with(pattern, SLICE("*."))) {
-        return slice_equal(name, pattern) ? UINT32_MAX : NO_MATCH;
+/* Exact names before wildcards, longer suffixes first; ".a.b", which "*.a.b" is decoded to, does not
+ * match "a.b". */
+static uint32_t fit_name(struct slice name, struct slice suffix) {
+    if (!slice_starts_with(suffix, SLICE("."))) {
+        return slice_equal(name, suffix) ? UINT32_MAX : NO_MATCH;
     }
-    struct slice suffix = slice_sub(pattern, 1, SIZE_MAX);
     bool matches = name.len > suffix.len && slice_ends_with(name, suffix);
     return matches ? MATCH_SPECIFIC + (uint32_t)suffix.len : NO_MATCH;
 }

@@ -160,6 +160,10 @@ void http_stream_local_reply(struct http_stream *stream, const struct local_repl
         return;
     }
     stream->info.response_code_details = reply->details;
+    /* As Envoy: 400 says that the framing of what follows may not be trusted. */
+    if (reply->status == 400 && stream->info.protocol != HTTP_2) {
+        stream->close_connection = true;
+    }
     stream->info.local_reply_body = arena_dup_slice(&stream->arena, reply->body);
     struct log_format_input input;
     http_stream_log_input(stream, &input);

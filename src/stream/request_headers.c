@@ -108,6 +108,11 @@ void request_headers_validate(struct request_head *head) {
     if (!check_path(head)) {
         return;
     }
+    if (slice_equal(header_map_get(headers, HEADER_METHOD), SLICE("QUERY")) &&
+        !header_map_has(headers, HEADER_CONTENT_TYPE)) {
+        fail(head, 400, "query_missing_content_type");
+        return;
+    }
     normalize_host(head);
     normalize_path(head);
 }
@@ -125,8 +130,7 @@ static bool xff_from_right(const struct header_map *headers, uint32_t nth, struc
         struct slice last =
             slice_trim(comma == SIZE_MAX ? joined : slice_sub(joined, comma + 1, SIZE_MAX));
         if (i == nth) {
-            return address_from_ip(address, last, 0, NULL) == STATUS_OK ||
-                   address_from_text(address, last, NULL) == STATUS_OK;
+            return address_from_ip(address, last, 0, NULL) == STATUS_OK;
         }
         joined = comma == SIZE_MAX ? (struct slice){NULL, 0} : slice_sub(joined, 0, comma);
     }
@@ -242,17 +246,15 @@ static const enum header_id external_removed[] = {
 };
 /* Only where this proxy is the edge (use_remote_address). */
 static const enum header_id edge_removed[] = {
-    HEADER_X_ENVOY_DECORATOR_OPERATION,
-    HEADER_X_ENVOY_DOWNSTREAM_SERVICE_CLUSTER,
-    HEADER_X_ENVOY_DOWNSTREAM_SERVICE_NODE,
-    HEADER_X_ENVOY_ORIGINAL_PATH,
+    HEADER_X_ENVOY_DECORATOR_OPERATION,     HEADER_X_ENVOY_DOWNSTREAM_SERVICE_CLUSTER,
+    HEADER_X_ENVOY_DOWNSTREAM_SERVICE_NODE, HEADER_X_ENVOY_ORIGINAL_PATH,
+    HEADER_X_ENVOY_ORIGINAL_HOST,
 };
 /* The strict edge leaves nothing that upstreams may take for the proxy's word. */
 static const enum header_id strict_removed[] = {
     HEADER_X_ENVOY_IS_TIMEOUT_RETRY,
     HEADER_X_ENVOY_ORIGINAL_METHOD,
     HEADER_X_ENVOY_ATTEMPT_COUNT,
-    HEADER_X_ENVOY_ORIGINAL_HOST,
     HEADER_X_ENVOY_ORIGINAL_DST_HOST,
     HEADER_X_FORWARDED_HOST,
     HEADER_X_FORWARDED_PORT,
@@ -269,6 +271,7 @@ static void sanitize(struct request_head *head) {
         return;
     }
     remove_all(headers, external_removed, ARRAY_LEN(external_removed));
+    header_map_remove_name(headers, SLICE("x-envoy-upstream-stream-duration-ms"));
     if (!config->use_remote_address) {
         return;
     }
@@ -409,9 +412,7 @@ void request_headers_mutate(struct request_head *head) {
                             address_port(head->info->connection->local));
     }
     sanitize(head);
-    if (head->config->use_remote_address && !head->is_internal) {
-        check_referer(head->headers);
-    }
+    check_referer(head->headers);
     request_headers_set_xfcc(head);
     set_request_id(head);
     append_via(head);

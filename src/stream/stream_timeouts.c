@@ -5,57 +5,70 @@
 #include "src/stream/http_connection_stats.h"
 #include "src/stream/http_stream.h"
 
+enum { GRPC_DEADLINE_EXCEEDED = 4 };
+
 static struct event_loop *loop_of(const struct http_stream *stream) {
     return stream->conn->io->loop;
 }
 
-static void time_out(struct http_stream *stream, uint32_t status, struct slice body,
-                     struct slice details, enum response_flag flag) {
-    if (flag != RESPONSE_FLAG_COUNT) {
-        stream_info_set_flag(&stream->info, flag);
+static void time_out(struct http_stream *stream, const struct local_reply *reply) {
+    if (reply->flag != RESPONSE_FLAG_COUNT) {
+        stream_info_set_flag(&stream->info, reply->flag);
     }
     if (stream->response != STREAM_HALF_IDLE) {
-        http_stream_abort(stream, HTTP_RESET_LOCAL, details);
+        http_stream_abort(stream, HTTP_RESET_LOCAL, reply->details);
         return;
     }
     stream->close_connection = stream->request != STREAM_HALF_ENDED;
-    struct local_reply reply = {
-        .status = status,
-        .body = body,
-        .details = details,
-        .grpc_status = -1,
-        .flag = RESPONSE_FLAG_COUNT,
-    };
-    http_stream_local_reply(stream, &reply);
+    http_stream_local_reply(stream, reply);
 }
 
 static void on_idle(void *arg) {
     struct http_stream *stream = arg;
     http_connection_count(stream->conn, HCM_DOWNSTREAM_RQ_IDLE_TIMEOUT);
-    uint32_t status = stream->request == STREAM_HALF_ENDED ? 504 : 408;
-    time_out(stream, status, SLICE("stream timeout"), SLICE("stream_idle_timeout"),
-             RESPONSE_FLAG_STREAM_IDLE_TIMEOUT);
+    time_out(stream, &(struct local_reply){
+                         .status = stream->request == STREAM_HALF_ENDED ? 504 : 408,
+                         .body = SLICE("stream timeout"),
+                         .details = SLICE("stream_idle_timeout"),
+                         .grpc_status = -1,
+                         .flag = RESPONSE_FLAG_STREAM_IDLE_TIMEOUT,
+                     });
 }
 
 static void on_request_timeout(void *arg) {
     struct http_stream *stream = arg;
     http_connection_count(stream->conn, HCM_DOWNSTREAM_RQ_TIMEOUT);
-    time_out(stream, 408, SLICE("request timeout"), SLICE("request_overall_timeout"),
-             RESPONSE_FLAG_COUNT);
+    time_out(stream, &(struct local_reply){
+                         .status = 408,
+                         .body = SLICE("request timeout"),
+                         .details = SLICE("request_overall_timeout"),
+                         .grpc_status = -1,
+                         .flag = RESPONSE_FLAG_COUNT,
+                     });
 }
 
 static void on_headers_timeout(void *arg) {
     struct http_stream *stream = arg;
     http_connection_count(stream->conn, HCM_DOWNSTREAM_RQ_HEADER_TIMEOUT);
-    time_out(stream, 408, SLICE("request header timeout"), SLICE("request_header_timeout"),
-             RESPONSE_FLAG_COUNT);
+    time_out(stream, &(struct local_reply){
+                         .status = 408,
+                         .body = SLICE("request header timeout"),
+                         .details = SLICE("request_header_timeout"),
+                         .grpc_status = -1,
+                         .flag = RESPONSE_FLAG_COUNT,
+                     });
 }
 
 static void on_max_duration(void *arg) {
     struct http_stream *stream = arg;
     http_connection_count(stream->conn, HCM_DOWNSTREAM_RQ_MAX_DURATION_REACHED);
-    time_out(stream, 504, SLICE("downstream duration timeout"), SLICE("max_duration_timeout"),
-             RESPONSE_FLAG_COUNT);
+    time_out(stream, &(struct local_reply){
+                         .status = 504,
+                         .body = SLICE("downstream duration timeout"),
+                         .details = SLICE("max_duration_timeout"),
+                         .grpc_status = GRPC_DEADLINE_EXCEEDED,
+                         .flag = RESPONSE_FLAG_COUNT,
+                     });
 }
 
 static void arm(struct http_stream *stream, struct timer *timer, uint32_t ms) {

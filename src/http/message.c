@@ -201,7 +201,8 @@ bool http_is_target(struct slice s, bool relaxed) {
     X(507, "Insufficient Storage")                                                                 \
     X(508, "Loop Detected")                                                                        \
     X(510, "Not Extended")                                                                         \
-    X(511, "Network Authentication Required")
+    X(511, "Network Authentication Required")                                                      \
+    X(599, "Last Unassigned Server Error Code")
 
 struct slice http_reason_phrase(uint32_t status) {
     switch (status) {
@@ -233,10 +234,7 @@ uint32_t http_status_of(const struct header_map *headers) {
 bool http_is_grpc(const struct header_map *headers) {
     struct slice type = header_map_get(headers, HEADER_CONTENT_TYPE);
     struct slice grpc = SLICE("application/grpc");
-    if (!slice_starts_with_nocase(type, grpc)) {
-        return false;
-    }
-    return type.len == grpc.len || type.ptr[grpc.len] == '+' || type.ptr[grpc.len] == ';';
+    return slice_starts_with(type, grpc) && (type.len == grpc.len || type.ptr[grpc.len] == '+');
 }
 
 bool http_is_connect(const struct header_map *headers) {

@@ -25,7 +25,7 @@ bool http_is_target(struct slice s, bool relaxed);
 struct slice http_reason_phrase(uint32_t status);
 /* The three digits of :status; 0 when absent or malformed. */
 uint32_t http_status_of(const struct header_map *headers);
-/* content-type application/grpc with "+…" or ";…" or nothing after it. */
+/* content-type application/grpc with "+…" or nothing after it, in lower case as Envoy wants it. */
 bool http_is_grpc(const struct header_map *headers);
 bool http_is_connect(const struct header_map *headers);
 /* HTTP/1.1 Upgrade + Connection: upgrade, or extended CONNECT (:protocol). */

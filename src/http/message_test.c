@@ -125,9 +125,10 @@ START_TEST(http_requests_are_classified) {
     header_map_set(&map, HEADER_METHOD, SLICE("CONNECT"));
     ck_assert(http_is_upgrade(&map) && http_is_connect(&map) && !http_is_head(&map));
     static const struct text_case grpc[] = {
-        {"application/grpc", true},     {"application/grpc+proto", true},
-        {"Application/gRPC;a=b", true}, {"application/grpc-web", false},
-        {"application/grpcx", false},   {"text/plain", false},
+        {"application/grpc", true},      {"application/grpc+proto", true},
+        {"application/grpc;a=b", false}, {"application/grpc-web", false},
+        {"application/grpcx", false},    {"Application/gRPC", false},
+        {"text/plain", false},
     };
     for (size_t i = 0; i < ARRAY_LEN(grpc); i++) {
         header_map_set(&map, HEADER_CONTENT_TYPE, slice_from_string(grpc[i].text));

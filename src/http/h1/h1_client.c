@@ -223,6 +223,12 @@ static enum status client_dispatch(struct http_codec *base, struct buffer *input
     return h1_dispatch_result(codec, err);
 }
 
+/* A response has begun that its end would have to follow. */
+static bool is_cut(const struct h1_codec *codec) {
+    return codec->read == H1_READ_FIELDS || codec->read == H1_READ_LENGTH ||
+           codec->read == H1_READ_CHUNKED || codec->read == H1_READ_TRAILERS;
+}
+
 static void client_input_ended(struct http_codec *base) {
     struct h1_codec *codec = h1_codec_of(base);
     CHECK_MAGIC(codec, H1_CODEC_MAGIC);
@@ -233,6 +239,10 @@ static void client_input_ended(struct http_codec *base) {
         buffer_init(&none, codec->options.output->pool);
         h1_deliver(codec, &none, true);
         buffer_deinit(&none);
+        return;
+    }
+    if (is_cut(codec)) {
+        h1_reset_stream(codec, HTTP_RESET_PROTOCOL_ERROR, "http1.codec_error");
         return;
     }
     h1_reset_stream(codec, HTTP_RESET_CONNECTION_TERMINATION, "connection_termination");

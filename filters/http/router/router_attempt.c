@@ -17,7 +17,7 @@ static uint64_t now_us(const struct router *router) {
 
 static void add_response_headers(struct router *router, struct header_map *headers) {
     const struct virtual_host *vhost = http_filter_virtual_host(&router->base);
-    if (!router->config->suppress_envoy_headers) {
+    if (!router->config->suppress_envoy_headers && http_status_of(headers) != 101) {
         header_map_set_uint(headers, HEADER_X_ENVOY_UPSTREAM_SERVICE_TIME,
                             (now_us(router) - router->dispatch_us) / 1000);
     }
@@ -56,6 +56,7 @@ static void on_headers(void *arg, struct header_map *headers, bool end_stream) {
     router->response_started = true;
     buffer_clear(&router->replay);
     router->replay_abandoned = true;
+    info->response_code = status; // header operations of the route may ask for it
     info->response_code_details = SLICE("via_upstream");
     info->stage_us[STAGE_FILTER_RESPONSE] = info->upstream.first_rx_us;
     add_response_headers(router, headers);
@@ -68,6 +69,10 @@ static void on_headers(void *arg, struct header_map *headers, bool end_stream) {
 static void on_informational(void *arg, struct header_map *headers) {
     struct router *router = arg;
     router_timeouts_activity(router);
+    // Envoy takes no interim response but 100 to the client.
+    if (http_status_of(headers) != 100) {
+        return;
+    }
     http_filter_encode_informational(&router->base, headers);
 }
 
@@ -158,6 +163,10 @@ static void on_pool_ready(void *arg) {
     if (router->action->auto_host_rewrite) {
         const struct host *host = upstream_request_host(router->attempt);
         if (host->hostname.len > 0) {
+            if (!router->config->suppress_envoy_headers) {
+                header_map_set(router->request_headers, HEADER_X_ENVOY_ORIGINAL_HOST,
+                               header_map_get(router->request_headers, HEADER_AUTHORITY));
+            }
             header_map_set(router->request_headers, HEADER_AUTHORITY, host->hostname);
         }
     }

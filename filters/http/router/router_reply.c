@@ -69,7 +69,7 @@ static void modify_redirect(void *arg, struct header_map *headers) {
 }
 
 void router_reply_redirect(struct router *router) {
-    router_count(router, ROUTER_RQ_REDIRECT);
+    router_count(router, ROUTER_RQ_DIRECT_RESPONSE); // as Envoy counts the redirects of routes
     struct redirect_reply redirect = {
         .router = router,
         .location = route_redirect_location(router->route, router->request_headers,
@@ -83,7 +83,7 @@ void router_reply_redirect(struct router *router) {
 }
 
 void router_reply_https_redirect(struct router *router) {
-    router_count(router, ROUTER_RQ_REDIRECT);
+    router_count(router, ROUTER_RQ_DIRECT_RESPONSE);
     struct slice host = header_map_get(router->request_headers, HEADER_AUTHORITY);
     struct slice path = header_map_get(router->request_headers, HEADER_PATH);
     struct redirect_reply redirect = {
@@ -98,8 +98,20 @@ void router_reply_https_redirect(struct router *router) {
     answer(router, &reply);
 }
 
+/* What a 201 or 3xx of direct_response points to: the request's own URL. */
+static struct slice request_url(const struct router *router) {
+    struct slice scheme = header_map_get(router->request_headers, HEADER_SCHEME);
+    struct slice host = header_map_get(router->request_headers, HEADER_AUTHORITY);
+    struct slice path = header_map_get(router->request_headers, HEADER_PATH);
+    return arena_printf(http_filter_arena(&router->base), "%.*s://%.*s%.*s", SLICE_ARG(scheme),
+                        SLICE_ARG(host), SLICE_ARG(path));
+}
+
 static void modify_direct(void *arg, struct header_map *headers) {
     const struct redirect_reply *direct = arg;
+    if (direct->location.len > 0) {
+        header_map_append(headers, HEADER_LOCATION, direct->location);
+    }
     if (direct->content_type.len > 0) {
         header_map_set(headers, HEADER_CONTENT_TYPE, direct->content_type);
     }
@@ -117,6 +129,9 @@ void router_reply_direct(struct router *router) {
         body = log_format_text(action->body_format, &input, http_filter_arena(&router->base));
     }
     struct redirect_reply direct = {.router = router, .content_type = action->content_type};
+    if (action->status == 201 || action->status / 100 == 3) {
+        direct.location = request_url(router);
+    }
     struct local_reply reply =
         make_reply(action->status, body, SLICE("direct_response"), RESPONSE_FLAG_COUNT);
     reply.modify = modify_direct;

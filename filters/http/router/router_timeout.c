@@ -129,7 +129,8 @@ void router_timeouts_init(struct router *router) {
     timer_init(&router->timeout_timer, on_timeout, router);
     timer_init(&router->per_try_timer, on_per_try, router);
     timer_init(&router->per_try_idle_timer, on_per_try_idle, router);
-    router->timeout_ms = action->timeout_ms;
+    // A route with max_stream_duration has that alone for a limit, as in Envoy.
+    router->timeout_ms = action->has_max_stream_duration ? 0 : action->timeout_ms;
     router->per_try_timeout_ms = retry == NULL ? CONFIG_TIMEOUT_UNSET : retry->per_try_timeout_ms;
     router->per_try_idle_timeout_ms =
         retry == NULL ? CONFIG_TIMEOUT_UNSET : retry->per_try_idle_timeout_ms;

@@ -70,7 +70,6 @@ static void close_both(struct tcp_proxy *proxy, enum connection_close_kind downs
 static void on_idle(void *arg) {
     struct tcp_proxy *proxy = arg;
     count(proxy, TCP_PROXY_IDLE_TIMEOUT);
-    stream_info_set_flag(&proxy->info, RESPONSE_FLAG_STREAM_IDLE_TIMEOUT);
     close_both(proxy, CONNECTION_CLOSE_NOW);
 }
 
@@ -95,6 +94,7 @@ static void on_upstream_data(void *arg, struct buffer *input, bool end_stream) {
     struct tcp_proxy *proxy = arg;
     active(proxy);
     proxy->info.bytes_sent += input->len;
+    proxy->info.wire_bytes_sent += input->len;
     stats_add(proxy->config->stats, proxy->io->index, TCP_PROXY_DOWNSTREAM_CX_TX_BYTES_TOTAL,
               input->len);
     proxy->upstream_ended = proxy->upstream_ended || end_stream;
@@ -159,6 +159,7 @@ static void on_failure(void *arg, struct slice reason, bool timed_out) {
         (void)connect_upstream(proxy);
         return;
     }
+    stream_info_set_flag(&proxy->info, RESPONSE_FLAG_UPSTREAM_RETRY_LIMIT_EXCEEDED);
     fail(proxy, RESPONSE_FLAG_UPSTREAM_CONNECTION_FAILURE);
 }
 
@@ -231,6 +232,7 @@ static void init_info(struct tcp_proxy *proxy) {
     info->start_wall_us = event_loop_wall_us(proxy->io->loop);
     info->downstream_remote = info->connection->remote;
     info->cluster_name = proxy->cluster->name;
+    info->upstream.cluster_name = proxy->cluster->name;
 }
 
 static enum network_filter_verdict on_new_connection(struct network_filter *f) {
@@ -257,6 +259,7 @@ static enum network_filter_verdict on_data(struct network_filter *f, struct buff
     struct tcp_proxy *proxy = from_filter(f);
     active(proxy);
     proxy->info.bytes_received += data->len;
+    proxy->info.wire_bytes_received += data->len;
     stats_add(proxy->config->stats, proxy->io->index, TCP_PROXY_DOWNSTREAM_CX_RX_BYTES_TOTAL,
               data->len);
     proxy->downstream_ended = proxy->downstream_ended || end_stream;

@@ -314,9 +314,9 @@ START_TEST(log_format_joins_flags_in_order) {
     expect_text(&f, "%RESPONSE_FLAGS%", false, "URX");
     stream_info_set_flag(&f.info, RESPONSE_FLAG_UPSTREAM_CONNECTION_FAILURE);
     stream_info_set_flag(&f.info, RESPONSE_FLAG_UNCONDITIONAL_DROP_OVERLOAD);
-    expect_text(&f, "%RESPONSE_FLAGS%", false, "UF,URX,UDO");
+    expect_text(&f, "%RESPONSE_FLAGS%", false, "URX,UF,UDO");
     expect_text(&f, "%RESPONSE_FLAGS_LONG%", false,
-                "UpstreamConnectionFailure,UpstreamRetryLimitExceeded,UnconditionalDropOverload");
+                "UpstreamRetryLimitExceeded,UpstreamConnectionFailure,UnconditionalDropOverload");
     tear_down(&f);
 }
 END_TEST

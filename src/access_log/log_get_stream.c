@@ -145,7 +145,9 @@ static void set_flags_without_arena(const struct stream_info *info, bool long_fo
                                     const struct log_format_input *input, struct log_value *value) {
     struct arena arena;
     arena_init_heap(&arena, 0);
-    struct stream_info view = {.response_flags = info->response_flags, .arena = &arena};
+    struct stream_info view = {.response_flags = info->response_flags,
+                               .response_code = info->response_code,
+                               .arena = &arena};
     struct slice text = stream_info_flags_text(&view, long_form);
     size_t len = text.len;
     uint8_t *room = log_value_room(value, input, &len);

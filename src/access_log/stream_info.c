@@ -18,15 +18,25 @@ static struct slice flag_text(int flag, bool long_form) {
     return long_form ? flag_texts[flag].long_text : flag_texts[flag].short_text;
 }
 
-static struct slice join_flags(struct arena *arena, uint64_t flags, bool long_form) {
+/* Takes the next flag out of the set. Envoy tells them in the order in which they were set: for a
+ * request, that tries were used up comes before the reason of the last one. */
+static int take_flag(uint64_t *left, uint64_t first) {
+    uint64_t next = (*left & first) != 0 ? *left & first : *left & -*left;
+    *left &= ~next;
+    return __builtin_ctzll(next);
+}
+
+static struct slice join_flags(const struct stream_info *info, uint64_t flags, bool long_form) {
+    uint64_t first =
+        info->response_code == 0 ? 0 : UINT64_C(1) << RESPONSE_FLAG_UPSTREAM_RETRY_LIMIT_EXCEEDED;
     size_t len = 0;
-    for (uint64_t left = flags; left != 0; left &= left - 1) {
-        len += flag_text(__builtin_ctzll(left), long_form).len + 1;
+    for (uint64_t left = flags; left != 0;) {
+        len += flag_text(take_flag(&left, first), long_form).len + 1;
     }
-    uint8_t *text = arena_alloc_bytes(arena, len);
+    uint8_t *text = arena_alloc_bytes(info->arena, len);
     size_t used = 0;
-    for (uint64_t left = flags; left != 0; left &= left - 1) {
-        struct slice one = flag_text(__builtin_ctzll(left), long_form);
+    for (uint64_t left = flags; left != 0;) {
+        struct slice one = flag_text(take_flag(&left, first), long_form);
         memcpy(text + used, one.ptr, one.len);
         used += one.len;
         text[used++] = ',';
@@ -42,7 +52,7 @@ struct slice stream_info_flags_text(const struct stream_info *info, bool long_fo
     if ((flags & (flags - 1)) == 0) {
         return flag_text(__builtin_ctzll(flags), long_form);
     }
-    return join_flags(info->arena, flags, long_form);
+    return join_flags(info, flags, long_form);
 }
 
 static struct info_entry *find_entry(struct info_entry *list, struct slice space,

@@ -24,7 +24,7 @@ static void read_session(struct tls_facts *facts, SSL *ssl) {
     peer->alpn = arena_dup_slice(&facts->arena, slice_make(alpn, alpn_len));
     peer->tls_version = slice_from_string(SSL_get_version(ssl));
     if (cipher != NULL) {
-        peer->cipher = slice_from_string(SSL_CIPHER_standard_name(cipher));
+        peer->cipher = slice_from_string(SSL_CIPHER_get_name(cipher));
     }
     if (session != NULL) {
         const uint8_t *id = SSL_SESSION_get_id(session, &id_len);

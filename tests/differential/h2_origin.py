@@ -62,9 +62,9 @@ def answer(connection, stream_id, script, sock):
         connection.reset_stream(stream_id, script.get("code", 0))
         return True
     if act == "goaway":
+        # The connection stays: the proxy is to act on the frame, not on a close behind it.
         connection.close_connection(script.get("code", 0), last_stream_id=script.get("last", 0))
-        sock.sendall(connection.data_to_send())
-        return False
+        return True
     if "raw" in script:
         sock.sendall(cases.expand(script["raw"]).encode("latin1"))
         return True

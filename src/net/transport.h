@@ -33,7 +33,8 @@ struct transport_peer {
     struct slice peer_chain_pem_urlencoded;
     struct slice peer_uri_sans; /* comma separated */
     struct slice peer_dns_sans;
-    const struct slice *peer_names; /* URI SANs, then DNS SANs, each by itself: one may hold a comma */
+    const struct slice
+        *peer_names; /* URI SANs, then DNS SANs, each by itself: one may hold a comma */
     uint32_t peer_name_count;
     struct slice peer_valid_from; /* RFC 3339 */
     struct slice peer_valid_until;

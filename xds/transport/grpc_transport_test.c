@@ -40,6 +40,7 @@ struct server {
     grpc_byte_buffer *received;
     int is_cancelled;
     char token[TEXT_BYTES];
+    bool is_down; /* the thread's */
 };
 
 static void *step_tag(enum server_step step) {
@@ -128,7 +129,22 @@ static void server_forget_call(struct server *s) {
     grpc_call_details_destroy(&s->details);
 }
 
+/* Nothing may be begun on a queue that is shut down. */
+static void server_step_done_when_down(struct server *s, enum server_step step) {
+    if (step == SERVER_ACCEPTED || step == SERVER_CLOSED) {
+        server_forget_call(s);
+    }
+    if (step == SERVER_READ && s->received != NULL) {
+        grpc_byte_buffer_destroy(s->received);
+        s->received = NULL;
+    }
+}
+
 static void server_step_done(struct server *s, enum server_step step, bool is_ok) {
+    if (s->is_down) {
+        server_step_done_when_down(s, step);
+        return;
+    }
     switch (step) {
     case SERVER_ACCEPTED:
         if (is_ok) {
@@ -161,6 +177,7 @@ static void *server_run(void *arg) {
             return NULL;
         }
         if (event.tag == NULL) { // the server is down
+            s->is_down = true;
             grpc_completion_queue_shutdown(s->queue);
             continue;
         }

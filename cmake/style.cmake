@@ -13,10 +13,12 @@ add_test(NAME docs.stages COMMAND Python3::Interpreter "${CMAKE_SOURCE_DIR}/tool
 set_tests_properties(docs.stages PROPERTIES LABELS style TIMEOUT 60)
 
 if(TARGET sallyport)
-  add_test(NAME docs.compatibility
-           COMMAND Python3::Interpreter "${CMAKE_SOURCE_DIR}/tools/check_docs.py"
-                   "${CMAKE_SOURCE_DIR}" compatibility $<TARGET_FILE:sallyport>)
-  set_tests_properties(docs.compatibility PROPERTIES LABELS style TIMEOUT 60)
+  foreach(document compatibility man)
+    add_test(NAME docs.${document}
+             COMMAND Python3::Interpreter "${CMAKE_SOURCE_DIR}/tools/check_docs.py"
+                     "${CMAKE_SOURCE_DIR}" ${document} $<TARGET_FILE:sallyport>)
+    set_tests_properties(docs.${document} PROPERTIES LABELS style TIMEOUT 60)
+  endforeach()
   add_test(
     NAME boringssl.symbols
     COMMAND

@@ -4,9 +4,11 @@
 
 STAGES         docs/life_of_a_request.md has one heading for each stage of STREAM_STAGES, in order
 COMPATIBILITY  docs/compatibility.md is what `sallyport compat --doc` prints
+MAN            docs/man/sallyport.8 has the options of `sallyport --help`, all of them and no others
 
   check_docs.py ROOT stages
   check_docs.py ROOT compatibility BINARY
+  check_docs.py ROOT man BINARY
 """
 
 import difflib
@@ -36,10 +38,20 @@ def check_compatibility(root, binary):
     return [f"docs/compatibility.md: COMPATIBILITY: {line}" for line in diff[:20]]
 
 
+def check_man(root, binary):
+    page = (root / "docs/man/sallyport.8").read_text().replace("\\-", "-")
+    described = set(re.findall(r"--[a-z][a-z_-]*", page))
+    printed = subprocess.run([binary, "--help"], check=True, text=True, capture_output=True).stdout
+    offered = set(re.findall(r"^ +(?:-[^ ]+, +)?(--[a-z][a-z_-]*)", printed, re.M))
+    return [f"docs/man/sallyport.8: MAN: {name} is missing" for name in sorted(offered - described)
+            ] + [f"docs/man/sallyport.8: MAN: {name} is no option"
+                 for name in sorted(described - offered)]
+
+
 def main():
     root = pathlib.Path(sys.argv[1])
-    findings = (check_stages(root) if sys.argv[2] == "stages"
-                else check_compatibility(root, sys.argv[3]))
+    checks = {"stages": check_stages, "compatibility": check_compatibility, "man": check_man}
+    findings = checks[sys.argv[2]](root, *sys.argv[3:])
     print("\n".join(findings + [f"{len(findings)} findings"]))
     sys.exit(1 if findings else 0)
 

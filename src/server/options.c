@@ -128,7 +128,7 @@ static const struct flag flags[] = {
     {"concurrency", 0, FLAG_SPECIAL, 0, take_concurrency, "N", "worker threads"},
     {"log-level", 'l', FLAG_SPECIAL, 0, take_log_level, "LEVEL",
      "trace, debug, info, warning, error, critical, off"},
-    {"component-log-level", 0, FLAG_SPECIAL, 0, take_component_levels, "A:LEVEL,…",
+    {"component-log-level", 0, FLAG_SPECIAL, 0, take_component_levels, "A:LEVEL,...",
      "levels per component"},
     {"log-format", 0, FLAG_TEXT, AT(log_format), NULL, "FORMAT", "log line format (spdlog)"},
     {"log-format-escaped", 0, FLAG_SWITCH, AT(log_format_escaped), NULL, NULL,
@@ -249,6 +249,10 @@ static const struct flag *find_flag(const char *arg, const char **value) {
     return NULL;
 }
 
+static bool ends_options(const char *arg) {
+    return strcmp(arg, "--") == 0 || strcmp(arg, "--ignore_rest") == 0;
+}
+
 static void set_defaults(struct options *options, const char *program) {
     const char *defaults = getenv("SALLYPORT_DEFAULTS");
     *options = (struct options){
@@ -264,7 +268,7 @@ static void set_defaults(struct options *options, const char *program) {
 
 enum status options_parse(struct options *options, int argc, char **argv, struct error *err) {
     set_defaults(options, argv[0]);
-    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+    for (int i = 1; i < argc && !ends_options(argv[i]); i++) {
         const char *value = NULL;
         const struct flag *flag = find_flag(argv[i], &value);
         if (flag == NULL) {
@@ -325,6 +329,7 @@ void options_print_help(const char *program) {
             flag->kind == FLAG_NO_EFFECT_SWITCH || flag->kind == FLAG_NO_EFFECT_VALUE;
         printf("  %-44s %s%s\n", name, flag->help, has_no_effect ? " (no effect)" : "");
     }
+    printf("  %-44s %s\n", "--, --ignore_rest", "what follows is not read");
 }
 
 void options_print_version(const char *program) {

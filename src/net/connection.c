@@ -284,11 +284,20 @@ static void peer_ended(struct connection *conn) {
     }
 }
 
+/* A limited connection is not read far beyond its limit before its owner can stop it. */
+static size_t read_budget(const struct connection *conn) {
+    size_t limit = conn->buffer_limit_bytes;
+    if (limit == 0 || limit > CONNECTION_READ_BUDGET) {
+        return CONNECTION_READ_BUDGET;
+    }
+    return limit < BUFFER_CHUNK_BYTES ? BUFFER_CHUNK_BYTES : limit;
+}
+
 /* One round of reading; true when the transport has to be asked again in this turn. */
 static bool read_round(struct connection *conn) {
     size_t got = 0;
-    enum status status = conn->transport->ops->read(conn->transport, &conn->input,
-                                                    CONNECTION_READ_BUDGET, &got, NULL);
+    enum status status =
+        conn->transport->ops->read(conn->transport, &conn->input, read_budget(conn), &got, NULL);
     conn->bytes_received += got;
     bool is_end = status == STATUS_CLOSED;
     bool is_end_told = is_end && conn->enable_half_close;

@@ -2,7 +2,7 @@
 /*
  * A byte stream with buffers, watermarks and an orderly end, over a transport; client or server side.
  * Owned by its creator, on one io_context's thread. Reads when ready until dry (edge triggered, at most
- * CONNECTION_READ_BUDGET a turn), hands the bytes to the owner, and writes everything queued in a turn
+ * CONNECTION_READ_BUDGET a turn, less where the buffer limit is less), hands the bytes to the owner, and writes everything queued in a turn
  * at its end in one go. An idle connection owns no buffer memory.
  * Flow control: above the high mark of unsent bytes the owner is told to pause its source, at the low
  * mark (half) to resume; reading is paused by counted connection_read_disable calls.
@@ -55,7 +55,7 @@ struct connection_options {
     struct transport *transport; /* taken */
     const struct connection_callbacks *callbacks;
     void *arg;
-    uint32_t buffer_limit_bytes; /* high mark of unsent bytes; 0: none */
+    uint32_t buffer_limit_bytes; /* high mark of unsent bytes, and of one read; 0: none */
     bool enable_half_close;
     bool
         detect_early_close; /* a peer that goes while reading is disabled is REMOTE_CLOSE at once */

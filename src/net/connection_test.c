@@ -268,6 +268,30 @@ START_TEST(connection_budget_yields_between_turns_and_loses_nothing) {
 }
 END_TEST
 
+START_TEST(connection_limited_reads_no_more_than_its_limit_at_once) {
+    struct owner owner = {0};
+    struct connection_options options = options_for(&owner);
+    static uint8_t block[100 * 1024];
+    options.buffer_limit_bytes = 32 * 1024;
+    int peer = open_with(&owner, options);
+    int size = 4 << 20;
+    ck_assert_int_eq(setsockopt(peer, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size)), 0);
+    ck_assert_int_eq(write(peer, block, sizeof(block)), sizeof(block));
+    RUN_UNTIL(owner.data_calls == 1);
+    ck_assert_uint_le(owner.got_len, 32 * 1024);
+    connection_read_disable(owner.conn, true);
+    turns(5);
+    ck_assert_uint_le(owner.got_len, 32 * 1024);
+    connection_read_disable(owner.conn, false);
+    RUN_UNTIL(owner.got_len == sizeof(block));
+    ck_assert_uint_ge(owner.data_calls, 4);
+    close(peer);
+    RUN_UNTIL(owner.remote_closes == 1);
+    connection_free(owner.conn);
+    expect_no_memory();
+}
+END_TEST
+
 START_TEST(connection_half_close_works_both_ways) {
     struct owner owner = {0};
     struct connection_options options = options_for(&owner);
@@ -712,6 +736,7 @@ int main(void) {
     tcase_add_test(tests, connection_server_connects_reads_and_writes);
     tcase_add_test(tests, connection_data_before_an_end_is_delivered_first);
     tcase_add_test(tests, connection_budget_yields_between_turns_and_loses_nothing);
+    tcase_add_test(tests, connection_limited_reads_no_more_than_its_limit_at_once);
     tcase_add_test(tests, connection_half_close_works_both_ways);
     tcase_add_test(tests, connection_own_end_first_then_peers_is_remote_close);
     tcase_add_test(tests, connection_watermarks_fire_once_each_way);

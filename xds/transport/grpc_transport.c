@@ -209,7 +209,11 @@ static void deliver_message(struct xds_stream *stream, struct operation *operati
             stream->arg, slice_make(GRPC_SLICE_START_PTR(bytes), GRPC_SLICE_LENGTH(bytes)));
     }
     grpc_slice_unref(bytes);
-    // A stream that was closed meanwhile reads on until gRPC says that it is over.
+    // A closed stream begins nothing any more: its queue may be shut down before the mail is delivered.
+    if (stream->handler == NULL) {
+        stream->is_received = true;
+        return;
+    }
     start_receive(stream);
 }
 

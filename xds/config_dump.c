@@ -15,6 +15,7 @@ struct dump {
     const struct xds *xds;
     const struct xds_dump_query *query;
     struct arena *arena;
+    const Envoy__Config__Bootstrap__V3__Bootstrap *bootstrap;
     const ProtobufCMessage *sections[8];
     uint32_t section_count;
 };
@@ -105,14 +106,27 @@ static void add_section(struct dump *dump, const ProtobufCMessage *message) {
 
 static const Envoy__Config__Bootstrap__V3__Bootstrap__StaticResources *
 static_of(const struct dump *dump) {
-    return dump->xds->options.bootstrap->static_resources;
+    return dump->bootstrap->static_resources;
+}
+
+// Its message is kept as bytes only, once its resources are put.
+static const Envoy__Config__Bootstrap__V3__Bootstrap *bootstrap_of(const struct xds *xds,
+                                                                   struct arena *arena) {
+    struct validation v;
+    validation_init(&v, arena, SLICE("bootstrap"));
+    const ProtobufCMessage *message =
+        xds->bootstrap_bytes.len == 0
+            ? NULL
+            : proto_unpack(proto_message_of(&envoy__config__bootstrap__v3__bootstrap__descriptor),
+                           xds->bootstrap_bytes, arena, &v);
+    return message == NULL ? xds->options.bootstrap
+                           : (const Envoy__Config__Bootstrap__V3__Bootstrap *)message;
 }
 
 static void dump_bootstrap(struct dump *dump) {
     ADMIN(BootstrapConfigDump) *out = ARENA_NEW(dump->arena, ADMIN(BootstrapConfigDump));
     envoy__admin__v3__bootstrap_config_dump__init(out);
-    out->bootstrap =
-        (Envoy__Config__Bootstrap__V3__Bootstrap *)(uintptr_t)dump->xds->options.bootstrap;
+    out->bootstrap = (Envoy__Config__Bootstrap__V3__Bootstrap *)(uintptr_t)dump->bootstrap;
     out->last_updated = timestamp_of(dump, dump->xds->start_wall_us);
     add_section(dump, &out->base);
 }
@@ -415,6 +429,7 @@ enum status xds_config_dump(const struct xds *xds, const struct xds_dump_query *
     }
     arena_init_heap(&arena, 64 * 1024);
     struct dump dump = {.xds = xds, .query = query, .arena = &arena};
+    dump.bootstrap = bootstrap_of(xds, &arena);
     gather(&dump);
     if (query->resource.len == 0) {
         for (uint32_t i = 0; i < dump.section_count; i++) {

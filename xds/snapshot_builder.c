@@ -22,7 +22,7 @@ struct record {
     size_t raw_len;
     struct slice error, error_version, failed_raw; /* owned */
     uint64_t error_wall_us;
-    struct error put_error; /* of an activation within apply */
+    struct error *put_error; /* where an activation within begin() reports; NULL: outside of it */
 };
 
 struct snapshot_builder {
@@ -122,11 +122,12 @@ static void activate_listener(struct record *record, struct warm_item *item) {
     struct listener_part *part = (struct listener_part *)(void *)warm_item_part(item);
     record->warming = NULL;
     warm_item_put_extras(item);
-    record->put_error.status = targets->listener_put(targets->arg, part, &record->put_error);
-    if (record->put_error.status != STATUS_OK) {
-        LOG(CONFIG, WARN, "listener '%.*s': %s", SLICE_ARG(record->name),
-            record->put_error.message);
-        note_error(record, slice_from_string(record->put_error.message), warm_item_version(item));
+    struct error later;
+    struct error *err = record->put_error != NULL ? record->put_error : &later;
+    err->status = targets->listener_put(targets->arg, part, err);
+    if (err->status != STATUS_OK) {
+        LOG(CONFIG, WARN, "listener '%.*s': %s", SLICE_ARG(record->name), err->message);
+        note_error(record, slice_from_string(err->message), warm_item_version(item));
         warm_item_retire(item);
     } else {
         record->active = item;
@@ -150,17 +151,19 @@ static enum status begin(struct record *record, struct decode_result *result, st
     struct warm_item *item = warm_item_new(&builder->warm, result, on_item_ready, record);
     warm_item_retire(record->warming);
     record->warming = item;
-    record->put_error.status = STATUS_OK;
+    struct error put_error = {.status = STATUS_OK};
+    record->put_error = &put_error;
     set_warming(record, true);
     enum status status = warm_item_start(item, err);
+    record->put_error = NULL;
     if (status != STATUS_OK) {
         record->warming = NULL;
         warm_item_retire(item);
         set_warming(record, false);
         return status;
     }
-    if (record->put_error.status != STATUS_OK) {
-        return error_set(err, record->put_error.status, "%s", record->put_error.message);
+    if (put_error.status != STATUS_OK) {
+        return error_set(err, put_error.status, "%s", put_error.message);
     }
     return STATUS_OK;
 }
@@ -417,9 +420,9 @@ enum status snapshot_builder_add_static(struct snapshot_builder *builder,
     struct arena arena;
     struct validation v;
     struct decode_result result;
+    // Without its bytes: the bootstrap's are kept as a whole.
     struct decode_options options = {.is_static = true,
-                                     .wall_us = event_loop_wall_us(builder->options.control->loop),
-                                     .keep_raw = true};
+                                     .wall_us = event_loop_wall_us(builder->options.control->loop)};
     arena_init_heap(&arena, 0);
     validation_init(&v, &arena, SLICE(""));
     enum status status =

@@ -196,6 +196,7 @@ enum status xds_validate(struct xds *xds, struct error *err) {
 
 enum status xds_start(struct xds *xds, struct error *err) {
     TRY(each_static(xds, put_static, err));
+    xds->bootstrap_bytes = proto_pack(&xds->options.bootstrap->base, &xds->bootstrap_arena);
     set_phase(xds, XDS_PHASE_PRIMARY);
     advance_soon(xds);
     return STATUS_OK;
@@ -288,6 +289,7 @@ struct xds *xds_new(const struct xds_options *options, struct error *err) {
     xds->lds = (struct wildcard){.xds = xds, .type = &resource_type_listener};
     xds->start_wall_us = event_loop_wall_us(options->control->loop);
     event_deferred_init(&xds->advance, advance, xds);
+    arena_init_heap(&xds->bootstrap_arena, 0);
     xds->files = file_watcher_new(options->control->loop, err);
     if (xds->files == NULL) {
         mem_free(xds);
@@ -313,5 +315,8 @@ void xds_free(struct xds *xds) {
     resource_store_free(xds->resources);
     xds_client_free(xds->client);
     file_watcher_free(xds->files);
+    // The bootstrap's secrets are in it.
+    arena_wipe(&xds->bootstrap_arena);
+    arena_deinit(&xds->bootstrap_arena);
     mem_free(xds);
 }

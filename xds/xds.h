@@ -23,7 +23,8 @@ struct xds_options {
     const struct decode_context *decode; /* with its store and stats; outlives everything */
     struct xds_targets targets;
     struct xds_transport *transport; /* grpc_transport_new; outlives the xds */
-    /* With its node filled in; outlives the xds. */
+    /* With its node filled in; outlives the xds, except for its static resources: these may be taken
+     * out once xds_start has returned. */
     const struct Envoy__Config__Bootstrap__V3__Bootstrap *bootstrap;
     bool reject_unknown_dynamic_fields; /* of resource files */
     /* Once, not from within xds_start. */

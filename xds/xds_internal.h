@@ -41,6 +41,9 @@ struct xds {
     bool is_cds_paused;
     struct event_deferred advance; /* looks whether the next phase can begin */
     uint64_t start_wall_us;
+    /* The whole bootstrap as bytes, from xds_start on: a tenth of its message. */
+    struct arena bootstrap_arena;
+    struct slice bootstrap_bytes;
 };
 
 #endif

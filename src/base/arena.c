@@ -28,6 +28,15 @@ void arena_init_heap(struct arena *arena, size_t block_bytes) {
     *arena = (struct arena){.block_bytes = bytes};
 }
 
+void arena_init_growing(struct arena *arena, size_t first_bytes, size_t max_bytes) {
+    arena_init_heap(arena, first_bytes);
+    arena->max_block_bytes = max_bytes;
+}
+
+size_t arena_block_overhead(void) {
+    return sizeof(struct arena_block);
+}
+
 void arena_deinit(struct arena *arena) {
     arena_reset(arena);
 }
@@ -99,6 +108,10 @@ void *arena_alloc_slow(struct arena *arena, size_t size, size_t alignment) {
     arena->next = block->data;
     arena->end = block->data + capacity;
     memory_poison(block->data, capacity);
+    if (arena->block_bytes < arena->max_block_bytes) {
+        size_t doubled = arena->block_bytes * 2;
+        arena->block_bytes = doubled < arena->max_block_bytes ? doubled : arena->max_block_bytes;
+    }
     return arena_alloc_aligned(arena, size, alignment);
 }
 

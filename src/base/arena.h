@@ -20,8 +20,9 @@ struct arena {
     struct arena_block *blocks; /* newest first */
     uint8_t *next;
     uint8_t *end;
-    size_t block_bytes;
-    size_t used_bytes; /* bytes asked for so far, for accounting */
+    size_t block_bytes;     /* of the next block */
+    size_t max_block_bytes; /* to which block_bytes doubles with each heap block; 0: it stays */
+    size_t used_bytes;      /* bytes asked for so far, for accounting */
 };
 
 /* Blocks of pool->block_bytes; larger requests get a heap block of their own. The first block is taken
@@ -29,6 +30,11 @@ struct arena {
 void arena_init(struct arena *arena, struct block_pool *pool);
 /* Heap-backed, with blocks of `block_bytes` (0: 4096). */
 void arena_init_heap(struct arena *arena, size_t block_bytes);
+/* Heap-backed, for objects that are small or large: the first block has `first_bytes` (block header
+ * included), each later one twice as much, up to `max_bytes`. */
+void arena_init_growing(struct arena *arena, size_t first_bytes, size_t max_bytes);
+/* What a block keeps for itself of the bytes that it was sized with. */
+size_t arena_block_overhead(void);
 void arena_deinit(struct arena *arena);
 /* Frees everything; the arena is as after init. */
 void arena_reset(struct arena *arena);

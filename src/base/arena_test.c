@@ -97,6 +97,19 @@ START_TEST(arena_large_request_leaves_the_current_block_in_use) {
 }
 END_TEST
 
+START_TEST(growing_arena_doubles_its_blocks_up_to_the_maximum) {
+    struct arena arena;
+    arena_init_growing(&arena, arena_block_overhead() + 64, 512);
+    arena_alloc(&arena, 48);
+    ck_assert_uint_eq(arena.block_bytes, 2 * (arena_block_overhead() + 64));
+    for (int i = 0; i < 100; i++) {
+        memset(arena_alloc(&arena, 32), i, 32);
+    }
+    ck_assert_uint_eq(arena.block_bytes, 512);
+    arena_deinit(&arena);
+}
+END_TEST
+
 START_TEST(arena_text_helpers) {
     struct arena arena;
     arena_init_heap(&arena, 256);
@@ -135,6 +148,7 @@ int main(void) {
     tcase_add_test(tests, arena_allocations_do_not_overlap);
     tcase_add_test(tests, arena_bytes_fill_blocks_to_the_end);
     tcase_add_test(tests, arena_large_request_leaves_the_current_block_in_use);
+    tcase_add_test(tests, growing_arena_doubles_its_blocks_up_to_the_maximum);
     tcase_add_test(tests, arena_text_helpers);
     tcase_add_test_raise_signal(tests, failed_check_aborts, SIGABRT);
     tcase_add_test_raise_signal(tests, calloc_overflow_aborts, SIGABRT);

@@ -5,7 +5,7 @@
 
 #include "src/base/check.h"
 
-enum { HASH_EMPTY = 0, HASH_REMOVED = 1, HASH_FIRST = 2, MIN_CAPACITY = 8 };
+enum { HASH_EMPTY = 0, HASH_REMOVED = 1, HASH_FIRST = 2, MIN_CAPACITY = 4 };
 
 struct hash_map_entry {
     uint64_t hash; /* HASH_EMPTY, HASH_REMOVED, or the key's hash raised to at least HASH_FIRST */

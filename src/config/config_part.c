@@ -10,13 +10,21 @@ struct config_cleanup {
     void *object;
 };
 
-enum { PART_BLOCK_BYTES = 2048 };
+/* A configuration has ten thousands of parts, most of them small: the first block holds the part itself
+ * and little more. */
+enum { PART_SPARE_BYTES = 128, PART_SECOND_BLOCK_BYTES = 256, PART_MAX_BLOCK_BYTES = 8192 };
 
 void *config_part_new(enum config_kind kind, size_t size, struct slice name) {
+    return config_part_new_sized(kind, size, name, PART_SPARE_BYTES);
+}
+
+void *config_part_new_sized(enum config_kind kind, size_t size, struct slice name, size_t more) {
     CHECK(size >= sizeof(struct config_part));
     struct arena arena;
-    arena_init_heap(&arena, PART_BLOCK_BYTES);
+    size_t first_bytes = arena_block_overhead() + size + name.len + more;
+    arena_init_growing(&arena, first_bytes, PART_MAX_BLOCK_BYTES);
     struct config_part *part = arena_calloc(&arena, 1, size);
+    arena.block_bytes = PART_SECOND_BLOCK_BYTES;
     part->name = arena_dup_slice(&arena, name);
     part->kind = kind;
     part->refs = 1;

@@ -37,7 +37,7 @@ struct config_part {
     uint64_t last_updated_us; /* wall clock */
     struct config_owner owner;
     bool is_static;            /* of the bootstrap */
-    struct slice raw_type_url; /* what config_dump shows: the resource as received */
+    struct slice raw_type_url; /* what config_dump shows: the resource as received; not if static */
     struct slice raw;          /* its serialised bytes */
     struct config_cleanup *cleanups;
     /* Streams and connections that hold the part, one cell per io_context; NULL for kinds that are
@@ -54,6 +54,8 @@ struct config_pin_cell {
 /* A zeroed object of `size` bytes whose first member is struct config_part, in an arena of its own,
  * with one reference. */
 void *config_part_new(enum config_kind kind, size_t size, struct slice name);
+/* The same, with room for `more` bytes beside the object without another block. */
+void *config_part_new_sized(enum config_kind kind, size_t size, struct slice name, size_t more);
 struct config_part *config_part_ref(struct config_part *part);
 void config_part_unref(struct config_part *part); /* NULL allowed; the last runs the cleanups */
 /* Runs fn(object) when the part is freed, last registered first: for what an arena cannot free. */

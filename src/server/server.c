@@ -54,7 +54,10 @@ static enum status load_bootstrap(struct server *server, struct error *err) {
     };
     struct validation v;
     validation_init(&v, &server->bootstrap_part->arena, (struct slice){NULL, 0});
-    TRY(bootstrap_load(&source, &server->bootstrap_part->arena, &server->bootstrap, &v, err));
+    struct Envoy__Config__Bootstrap__V3__Bootstrap *read;
+    TRY(bootstrap_load(&source, &server->bootstrap_tree, &read, &v, err));
+    server->bootstrap = bootstrap_split(read, &server->bootstrap_part->arena, &v);
+    TRY(validation_result(&v, err));
     struct bootstrap_node_flags flags = {
         .id = options->service_node,
         .cluster = options->service_cluster,
@@ -109,6 +112,7 @@ static enum status make_control(struct server *server, struct error *err) {
         .is_immediate = options->drain_immediate,
     };
     hash_map_init(&server->static_clusters);
+    arena_init_heap(&server->bootstrap_tree, 0);
     server_life_init(server);
     return STATUS_OK;
 }
@@ -210,6 +214,17 @@ struct server *server_new(const struct options *options, struct error *err) {
 
 /* ---- running ---- */
 
+/* They are in the managers' hands now; ten thousand clusters as messages are worth 20 MiB. */
+static void forget_static_resources(struct server *server) {
+    bootstrap_forget_resources(server->bootstrap);
+    server->settings.static_clusters = NULL;
+    server->settings.static_cluster_count = 0;
+    hash_map_deinit(&server->static_clusters);
+    // Keys may have been in it.
+    arena_wipe(&server->bootstrap_tree);
+    arena_reset(&server->bootstrap_tree);
+}
+
 static enum status start(struct server *server, struct error *err) {
     server->signals = signals_new(server->control.loop, &server_signals, server, err);
     if (server->signals == NULL) {
@@ -221,7 +236,9 @@ static enum status start(struct server *server, struct error *err) {
     server_refresh_stats(server);
     timer_arm(server->control.loop, &server->flush_timer, server->settings.stats_flush_interval_ms);
     server->state = SERVER_INITIALIZING;
-    return xds_start(server->xds, err);
+    TRY(xds_start(server->xds, err));
+    forget_static_resources(server);
+    return STATUS_OK;
 }
 
 int server_run(struct server *server) {
@@ -267,6 +284,8 @@ static void free_configuration(struct server *server) {
         deliver_mail(server);
         hash_map_deinit(&server->static_clusters);
         config_part_unref(server->bootstrap_part);
+        arena_wipe(&server->bootstrap_tree);
+        arena_deinit(&server->bootstrap_tree);
         config_store_free(server->store);
     }
     listener_manager_free(server->listeners);

@@ -29,12 +29,14 @@ struct server {
     enum server_state state;
     int exit_code;
     /* configuration */
-    struct config_part *bootstrap_part; /* owns the bootstrap message and settings */
+    struct config_part
+        *bootstrap_part;         /* owns the message, less the static resources, and settings */
+    struct arena bootstrap_tree; /* what was read, with the static resources, until they are put */
     struct Envoy__Config__Bootstrap__V3__Bootstrap *bootstrap;
     struct bootstrap_settings settings;
     struct filter_registry registry;
     struct decode_context decode;
-    struct hash_map static_clusters; /* names of the bootstrap's, for validate_clusters */
+    struct hash_map static_clusters; /* names of the bootstrap's, until they are put */
     /* the control thread */
     struct io_context control;
     struct stats_registry *stats;

@@ -83,6 +83,28 @@ enum status bootstrap_load(const struct bootstrap_source *source, struct arena *
     return STATUS_OK;
 }
 
+struct Envoy__Config__Bootstrap__V3__Bootstrap *
+bootstrap_split(struct Envoy__Config__Bootstrap__V3__Bootstrap *read, struct arena *arena,
+                struct validation *v) {
+    Envoy__Config__Bootstrap__V3__Bootstrap__StaticResources *resources = read->static_resources;
+    struct arena scratch;
+    arena_init_heap(&scratch, 0);
+    read->static_resources = NULL;
+    Envoy__Config__Bootstrap__V3__Bootstrap *copy =
+        (Envoy__Config__Bootstrap__V3__Bootstrap *)proto_unpack(
+            bootstrap_info(), proto_pack(&read->base, &scratch), arena, v);
+    read->static_resources = resources;
+    if (copy != NULL) {
+        copy->static_resources = resources;
+    }
+    arena_deinit(&scratch);
+    return copy;
+}
+
+void bootstrap_forget_resources(struct Envoy__Config__Bootstrap__V3__Bootstrap *bootstrap) {
+    bootstrap->static_resources = NULL;
+}
+
 static bool is_wrapper(struct slice type_url) {
     return proto_message_find_url(type_url) ==
            proto_message_of(&envoy__service__discovery__v3__resource__descriptor);

@@ -34,6 +34,14 @@ enum status bootstrap_load(const struct bootstrap_source *source, struct arena *
                            struct Envoy__Config__Bootstrap__V3__Bootstrap **bootstrap,
                            struct validation *v, struct error *err) MUST_USE;
 
+/* A copy of what was read in `arena`, whose static resources are still those of `read`, for whoever wants
+ * to keep the message but not these. NULL with errors in `v`. */
+struct Envoy__Config__Bootstrap__V3__Bootstrap *
+bootstrap_split(struct Envoy__Config__Bootstrap__V3__Bootstrap *read, struct arena *arena,
+                struct validation *v);
+/* The message has no static resources any more; their memory is the caller's. */
+void bootstrap_forget_resources(struct Envoy__Config__Bootstrap__V3__Bootstrap *bootstrap);
+
 /* One resource of a file: an Any, unpacked by nobody yet. A wrapper (envoy.service.discovery.v3.
  * Resource) is opened: `name` is its name, else empty. */
 struct resource_entry {

@@ -175,6 +175,26 @@ START_TEST(file_over_the_cap_is_refused) {
 }
 END_TEST
 
+START_TEST(split_leaves_the_static_resources_where_they_were_read) {
+    struct loader_fixture f;
+    struct arena kept;
+    fixture_init(&f);
+    arena_init_heap(&kept, 0);
+    write_bytes(
+        &f, "b.yaml",
+        SLICE("node: {id: edge-1}\nstatic_resources: {clusters: [{name: c, type: STATIC}]}\n"));
+    ck_assert_msg(load(&f, NULL) == STATUS_OK, "%s", f.err.message);
+    Envoy__Config__Bootstrap__V3__Bootstrap *copy = bootstrap_split(f.bootstrap, &kept, &f.v);
+    ck_assert_ptr_nonnull(copy);
+    ck_assert_ptr_eq(copy->static_resources, f.bootstrap->static_resources);
+    bootstrap_forget_resources(copy);
+    ck_assert_ptr_null(copy->static_resources);
+    fixture_deinit(&f);
+    ck_assert_str_eq(copy->node->id, "edge-1");
+    arena_deinit(&kept);
+}
+END_TEST
+
 START_TEST(resource_file_gives_names_and_types) {
     struct loader_fixture f;
     struct resource_file file;
@@ -214,6 +234,7 @@ int main(void) {
     tcase_add_test(tests, unknown_static_fields_can_be_allowed);
     tcase_add_test(tests, fifo_is_read_in_one_sequence);
     tcase_add_test(tests, file_over_the_cap_is_refused);
+    tcase_add_test(tests, split_leaves_the_static_resources_where_they_were_read);
     tcase_add_test(tests, resource_file_gives_names_and_types);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The layout of scopes and their cells, shared by the files of this folder only. A thread's block is
- * allocated by that thread at its first write and published with release; it is freed with the scope.
- * A scope that nobody uses costs its prefix and one pointer per thread.
+ * The layout of scopes and their cells, shared by the files of this folder only. A thread's block, and
+ * each group of cells in it, is allocated by that thread at its first write and published with release;
+ * both are freed with the scope. A scope that nobody uses costs its prefix and one pointer per thread;
+ * a cluster without requests costs the groups of its gauges.
  */
 #ifndef SRC_STATS_SCOPE_H
 #define SRC_STATS_SCOPE_H
@@ -20,6 +21,7 @@ union stats_cell {
 };
 
 enum {
+    STATS_GROUP_CELLS = 16,
     DYNAMIC_LIMIT = 1024,
     /* Cells of dynamic names come in groups of 16, 32, 64, ...: seven hold 2,032. */
     DYNAMIC_GROUPS = 7,
@@ -30,7 +32,7 @@ enum {
 
 struct stats_block {
     _Atomic(union stats_cell *) dynamic_groups[DYNAMIC_GROUPS];
-    union stats_cell cells[]; /* one per stat of the table */
+    _Atomic(union stats_cell *) groups[]; /* of STATS_GROUP_CELLS, in the order of the table */
 };
 
 /* What a reset takes away from merged values; touched by the control thread only. */
@@ -70,6 +72,10 @@ struct stats_registry {
     pthread_mutex_t dynamic_lock;
     uint64_t dynamic_seed;
 };
+
+static inline uint32_t stats_group_count(const struct stat_table *table) {
+    return (table->count + STATS_GROUP_CELLS - 1) / STATS_GROUP_CELLS;
+}
 
 /* The cells of one stat over all threads; NULL where a thread has none. */
 const union stats_cell *stats_block_cell(const struct stats_block *block, uint32_t stat);

@@ -61,9 +61,13 @@ static void free_block(const struct stats_scope *scope, struct stats_block *bloc
         return;
     }
     for (uint32_t i = 0; i < scope->table->count; i++) {
-        if (scope->table->defs[i].kind == STAT_HISTOGRAM) {
-            histogram_free(atomic_load_explicit(&block->cells[i].histogram, memory_order_relaxed));
+        const union stats_cell *cell = stats_block_cell(block, i);
+        if (cell != NULL && scope->table->defs[i].kind == STAT_HISTOGRAM) {
+            histogram_free(atomic_load_explicit(&cell->histogram, memory_order_relaxed));
         }
+    }
+    for (uint32_t i = 0; i < stats_group_count(scope->table); i++) {
+        mem_free(atomic_load_explicit(&block->groups[i], memory_order_relaxed));
     }
     free_dynamic_cells(block, dynamic);
     mem_free(block);
@@ -159,7 +163,7 @@ struct slice stats_scope_prefix(const struct stats_scope *scope) {
 static __attribute__((noinline)) struct stats_block *new_block(struct stats_scope *scope,
                                                                uint32_t thread) {
     struct stats_block *block =
-        mem_calloc(1, sizeof(*block) + scope->table->count * sizeof(union stats_cell));
+        mem_calloc(1, sizeof(*block) + stats_group_count(scope->table) * sizeof(block->groups[0]));
     atomic_store_explicit(&scope->blocks[thread], block, memory_order_release);
     return block;
 }
@@ -169,6 +173,23 @@ static struct stats_block *own_block(struct stats_scope *scope, uint32_t thread)
     ASSERT(thread < scope->registry->threads);
     struct stats_block *block = atomic_load_explicit(&scope->blocks[thread], memory_order_relaxed);
     return __builtin_expect(block != NULL, 1) ? block : new_block(scope, thread);
+}
+
+static __attribute__((noinline)) union stats_cell *new_group(struct stats_block *block,
+                                                             uint32_t number) {
+    union stats_cell *group = mem_calloc(STATS_GROUP_CELLS, sizeof(*group));
+    atomic_store_explicit(&block->groups[number], group, memory_order_release);
+    return group;
+}
+
+static union stats_cell *own_cell(struct stats_scope *scope, uint32_t thread, uint32_t stat) {
+    struct stats_block *block = own_block(scope, thread);
+    uint32_t number = stat / STATS_GROUP_CELLS;
+    union stats_cell *group = atomic_load_explicit(&block->groups[number], memory_order_relaxed);
+    if (__builtin_expect(group == NULL, 0)) {
+        group = new_group(block, number);
+    }
+    return &group[stat % STATS_GROUP_CELLS];
 }
 
 // Load and store, not an atomic addition: the cell has one writer. `n` may be negative, modulo 2^63.
@@ -191,7 +212,7 @@ void stats_add(struct stats_scope *scope, uint32_t thread, uint32_t stat, uint64
         return;
     }
     ASSERT(stat < scope->table->count && scope->table->defs[stat].kind != STAT_HISTOGRAM);
-    add_to_cell(&own_block(scope, thread)->cells[stat], n);
+    add_to_cell(own_cell(scope, thread, stat), n);
 }
 
 void stats_sub(struct stats_scope *scope, uint32_t thread, uint32_t stat, uint64_t n) {
@@ -203,7 +224,7 @@ void stats_set(struct stats_scope *scope, uint32_t thread, uint32_t stat, uint64
         return;
     }
     ASSERT(stat < scope->table->count && scope->table->defs[stat].kind == STAT_GAUGE);
-    union stats_cell *cell = &own_block(scope, thread)->cells[stat];
+    union stats_cell *cell = own_cell(scope, thread, stat);
     atomic_store_explicit(&cell->tagged, value << 1 | 1, memory_order_relaxed);
 }
 
@@ -212,7 +233,7 @@ void stats_record(struct stats_scope *scope, uint32_t thread, uint32_t stat, uin
         return;
     }
     ASSERT(stat < scope->table->count && scope->table->defs[stat].kind == STAT_HISTOGRAM);
-    record_in_cell(&own_block(scope, thread)->cells[stat], value);
+    record_in_cell(own_cell(scope, thread, stat), value);
 }
 
 /* Dynamic names: found without a lock, since an entry never changes once it is in its bucket. */

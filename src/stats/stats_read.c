@@ -20,7 +20,12 @@ struct merged_value {
 };
 
 const union stats_cell *stats_block_cell(const struct stats_block *block, uint32_t stat) {
-    return block == NULL ? NULL : &block->cells[stat];
+    if (block == NULL) {
+        return NULL;
+    }
+    const union stats_cell *group =
+        atomic_load_explicit(&block->groups[stat / STATS_GROUP_CELLS], memory_order_acquire);
+    return group == NULL ? NULL : &group[stat % STATS_GROUP_CELLS];
 }
 
 const union stats_cell *stats_block_dynamic_cell(const struct stats_block *block,

@@ -38,10 +38,26 @@ static struct slice hostname_of(const struct endpoint_config *endpoint) {
     return slice_is_empty(endpoint->hostname) ? endpoint->dns_name : endpoint->hostname;
 }
 
+/* Takes `text` to `*to`, which moves on. */
+static struct slice place_text(uint8_t **to, struct slice text) {
+    if (text.len == 0) {
+        return SLICE("");
+    }
+    struct slice copy = slice_make(*to, text.len);
+    memcpy(*to, text.ptr, text.len);
+    *to += text.len;
+    return copy;
+}
+
 struct host *host_new(const struct endpoint_config *endpoint, const struct locality *locality,
                       const struct address *address, uint32_t thread_count) {
-    size_t size = sizeof(struct host) + thread_count * sizeof(struct worker_host *);
-    // The alignment wants whole cache lines.
+    char buffer[ADDRESS_TEXT_BYTES];
+    struct slice address_text = address_to_text(address, buffer);
+    struct slice hostname = hostname_of(endpoint);
+    size_t size = sizeof(struct host) + thread_count * sizeof(struct worker_host *) +
+                  address_text.len + hostname.len + locality->region.len + locality->zone.len +
+                  locality->sub_zone.len;
+    // The alignment wants whole cache lines; the text mostly fits in what that leaves.
     size = (size + 63) & ~(size_t)63;
     struct host *host = mem_alloc_aligned(64, size);
     memset(host, 0, size);
@@ -49,12 +65,12 @@ struct host *host_new(const struct endpoint_config *endpoint, const struct local
     host->thread_count = thread_count;
     arena_init_heap(&host->arena, HOST_ARENA_BLOCK_BYTES);
     host->address = *address;
-    char text[ADDRESS_TEXT_BYTES];
-    host->address_text = arena_dup_slice(&host->arena, address_to_text(address, text));
-    host->hostname = arena_dup_slice(&host->arena, hostname_of(endpoint));
-    host->locality.region = arena_dup_slice(&host->arena, locality->region);
-    host->locality.zone = arena_dup_slice(&host->arena, locality->zone);
-    host->locality.sub_zone = arena_dup_slice(&host->arena, locality->sub_zone);
+    uint8_t *text = (uint8_t *)&host->workers[thread_count];
+    host->address_text = place_text(&text, address_text);
+    host->hostname = place_text(&text, hostname);
+    host->locality.region = place_text(&text, locality->region);
+    host->locality.zone = place_text(&text, locality->zone);
+    host->locality.sub_zone = place_text(&text, locality->sub_zone);
     host->metadata = copy_metadata(&host->arena, &endpoint->metadata);
     host->eds_health = endpoint->health;
     atomic_init(&host->weight, endpoint->weight);

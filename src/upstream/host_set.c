@@ -187,9 +187,16 @@ static void hold_hosts(struct host_set *set) {
     }
 }
 
+/* What a set of one priority takes, its hosts all healthy and without localities. */
+static size_t usual_bytes(const struct cluster_members *members) {
+    enum { CLEANUP_BYTES = 64 };
+    return sizeof(struct host_priority) + members->count * sizeof(struct host *) + CLEANUP_BYTES;
+}
+
 struct host_set *host_set_new(const struct host_set_options *options) {
     const struct cluster_members *members = options->members;
-    struct host_set *set = config_part_new(CONFIG_ENDPOINT, sizeof(struct host_set), options->name);
+    struct host_set *set = config_part_new_sized(CONFIG_ENDPOINT, sizeof(struct host_set),
+                                                 options->name, usual_bytes(members));
     set->state = cluster_state_ref(options->state);
     set->version = ++options->state->set_version;
     set->overprovisioning_percent = members->overprovisioning_percent;

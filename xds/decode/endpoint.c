@@ -132,10 +132,22 @@ static bool check_priorities(struct decoder *d, const ENDPOINT(ClusterLoadAssign
     return true;
 }
 
+/* What the model of an assignment takes, without metadata. */
+static size_t assignment_bytes(const ENDPOINT(ClusterLoadAssignment) *from) {
+    enum { TEXT_BYTES = 32 };
+    size_t bytes = 0;
+    for (size_t i = 0; i < from->n_endpoints; i++) {
+        bytes += sizeof(struct locality_config) + TEXT_BYTES +
+                 from->endpoints[i]->n_lb_endpoints * sizeof(struct endpoint_config);
+    }
+    return bytes;
+}
+
 struct endpoint_part *decode_load_assignment(struct decoder *d,
                                              const ENDPOINT(ClusterLoadAssignment) *from,
                                              struct slice name, bool dns_allowed) {
-    struct endpoint_part *part = config_part_new(CONFIG_ENDPOINT, sizeof(*part), name);
+    struct endpoint_part *part =
+        config_part_new_sized(CONFIG_ENDPOINT, sizeof(*part), name, assignment_bytes(from));
     struct config_part *outer = d->config.part;
     decoder_use_part(d, &part->part);
     struct owner_input owner = {.name = name,

@@ -14,6 +14,7 @@
 #include "src/tls/tls_transport.h"
 
 enum { DOWNSTREAM_CONNECTION_MAGIC = 0x64636f6e, DELAYED_CLOSE_MS = 1000 };
+enum { FIRST_TEXT_BYTES = 64, MAX_TEXT_BYTES = 1024 };
 
 static uint64_t now_us(const struct downstream_connection *conn) {
     return event_loop_now_us(conn->io->loop);
@@ -250,14 +251,29 @@ static void take_socket_facts(struct downstream_connection *conn,
                               const struct accepted_socket *socket) {
     conn->local = socket->local;
     conn->remote = socket->remote;
-    conn->direct_remote = socket->direct_remote;
+    if (!address_equal(&socket->direct_remote, &socket->remote)) {
+        struct address *direct = ARENA_NEW(&conn->arena, struct address);
+        *direct = socket->direct_remote;
+        conn->info.direct_remote = direct;
+    }
     conn->info.requested_server_name = socket->server_name;
+}
+
+/* The candidates, one for each chain of the listener, are not to stay with the connection. */
+static const struct filter_chain_config *find_chain(struct downstream_connection *conn) {
+    struct arena scratch;
+    arena_init(&scratch, &conn->io->arena_blocks);
+    struct accepted_socket socket = conn->inspection->socket;
+    socket.arena = &scratch;
+    const struct filter_chain_config *chain = filter_chain_find(conn->config, &socket, NULL);
+    arena_deinit(&scratch);
+    return chain;
 }
 
 void downstream_connection_start(struct downstream_connection *conn) {
     struct inspection *inspection = conn->inspection;
     take_socket_facts(conn, &inspection->socket);
-    conn->filter_chain = filter_chain_find(conn->config, &inspection->socket, NULL);
+    conn->filter_chain = find_chain(conn);
     if (conn->filter_chain == NULL) {
         stats_inc(conn->config->stats, conn->io->index, LISTENER_NO_FILTER_CHAIN_MATCH);
         downstream_connection_abort(conn, "filter_chain_not_found");
@@ -311,15 +327,15 @@ void downstream_connection_accept(struct worker_listener *listener, struct liste
     conn->io = io;
     conn->local = *local;
     conn->remote = *remote;
-    conn->direct_remote = *remote;
     conn->listener_drain = &listener->drain;
     conn->server_drain = worker_listener_server_drain(listener);
     conn->health_failed = worker_listener_health_failed(listener);
-    arena_init_heap(&conn->arena, 512);
+    // Mostly the array of its filters is all that it holds.
+    arena_init_growing(&conn->arena, arena_block_overhead() + FIRST_TEXT_BYTES, MAX_TEXT_BYTES);
     event_deferred_init(&conn->deferred_free, free_connection, conn);
     conn->info = (struct connection_info){
         .local = &conn->local,
-        .direct_remote = &conn->direct_remote,
+        .direct_remote = &conn->remote, /* until a filter tells them apart */
         .remote = &conn->remote,
         .listener_name = config->part.name,
         .traffic_direction = config->traffic_direction,

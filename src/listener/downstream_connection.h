@@ -48,8 +48,8 @@ struct downstream_connection {
     struct connection *connection; /* NULL before */
     struct network_filter_chain chain;
     struct connection_info info;
-    struct address local, remote, direct_remote;
-    struct arena arena;       /* texts of the facts */
+    struct address local, remote;
+    struct arena arena;       /* texts of the facts; the direct remote, where it is another */
     struct drain_state drain; /* its listener version or chain was removed */
     const struct drain_state *listener_drain, *server_drain;
     const bool *health_failed;

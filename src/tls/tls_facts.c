@@ -8,6 +8,8 @@
 #include "src/base/check.h"
 #include "src/tls/tls_x509.h"
 
+enum { FIRST_TEXT_BYTES = 192, MAX_TEXT_BYTES = 4096 };
+
 struct tls_facts {
     struct transport_peer peer;
     struct arena arena;
@@ -126,7 +128,8 @@ struct tls_facts *tls_facts_new(SSL *ssl, const struct tls_handshake *handshake)
     struct tls_facts *facts = mem_calloc(1, sizeof(*facts));
     const STACK_OF(CRYPTO_BUFFER) *chain = SSL_get0_peer_certificates(ssl);
 
-    arena_init_heap(&facts->arena, 1024);
+    // A session's facts are a few words, a client certificate's some KiB.
+    arena_init_growing(&facts->arena, FIRST_TEXT_BYTES, MAX_TEXT_BYTES);
     facts->peer.is_tls = true;
     facts->peer.peer_certificate_presented = chain != NULL && sk_CRYPTO_BUFFER_num(chain) > 0;
     facts->peer.peer_certificate_validated =

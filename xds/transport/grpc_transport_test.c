@@ -40,7 +40,8 @@ struct server {
     grpc_byte_buffer *received;
     int is_cancelled;
     char token[TEXT_BYTES];
-    bool is_down; /* the thread's */
+    bool is_down, is_over; /* the thread's */
+    unsigned pending;
 };
 
 static void *step_tag(enum server_step step) {
@@ -57,7 +58,9 @@ static void server_accept(struct server *s) {
 
 static void server_batch(struct server *s, enum server_step step, const grpc_op *ops,
                          size_t count) {
-    (void)grpc_call_start_batch(s->call, ops, count, step_tag(step), NULL);
+    if (grpc_call_start_batch(s->call, ops, count, step_tag(step), NULL) == GRPC_CALL_OK) {
+        s->pending++;
+    }
 }
 
 static void server_begin(struct server *s) {
@@ -129,42 +132,38 @@ static void server_forget_call(struct server *s) {
     grpc_call_details_destroy(&s->details);
 }
 
-/* Nothing may be begun on a queue that is shut down. */
-static void server_step_done_when_down(struct server *s, enum server_step step) {
-    if (step == SERVER_ACCEPTED || step == SERVER_CLOSED) {
-        server_forget_call(s);
-    }
-    if (step == SERVER_READ && s->received != NULL) {
+/* The call is over once all that was begun on it has come back; only then is the next one taken. */
+static void server_end_call(struct server *s) {
+    if (s->received != NULL) {
         grpc_byte_buffer_destroy(s->received);
         s->received = NULL;
+    }
+    server_forget_call(s);
+    s->is_over = false;
+    if (!s->is_down) {
+        server_accept(s);
     }
 }
 
 static void server_step_done(struct server *s, enum server_step step, bool is_ok) {
-    if (s->is_down) {
-        server_step_done_when_down(s, step);
-        return;
-    }
-    switch (step) {
-    case SERVER_ACCEPTED:
-        if (is_ok) {
+    if (step == SERVER_ACCEPTED) {
+        if (is_ok && !s->is_down) {
             server_begin(s);
         } else {
             server_forget_call(s);
         }
-        break;
-    case SERVER_STARTED:
+        return;
+    }
+    s->pending--;
+    s->is_over = s->is_over || step == SERVER_CLOSED;
+    bool goes_on = !s->is_over && !s->is_down; // nothing is begun on a queue that is shut down
+    if (goes_on && step == SERVER_STARTED) {
         server_read(s);
-        break;
-    case SERVER_READ:
+    } else if (goes_on && step == SERVER_READ) {
         server_answer(s);
-        break;
-    case SERVER_WROTE:
-        break;
-    case SERVER_CLOSED:
-        server_forget_call(s);
-        server_accept(s);
-        break;
+    }
+    if (s->is_over && s->pending == 0) {
+        server_end_call(s);
     }
 }
 

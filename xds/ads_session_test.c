@@ -371,6 +371,24 @@ START_TEST(ads_session_subscription_goes_out_before_the_answer_that_caused_it) {
 }
 END_TEST
 
+START_TEST(ads_session_refusal_is_text_whatever_it_quotes) {
+    struct fixture f;
+    setup(&f, DISCOVERY_SOTW, true);
+    ads_session_subscribe(f.session, CDS, SLICE(""));
+    ads_session_opened(f.session);
+    expect(&f, "Cluster v= n= node\n");
+    f.refuse = "bad\xff\xc3\xa4"; // a server would end the stream that carried it
+    receive_sotw(&f, CDS, "1", "a");
+    expect_received(&f, "a\n");
+    expect(&f, "Cluster v= n=a !13:bad???\n");
+    f.refuse = "gut \xc3\xa4";
+    receive_sotw(&f, CDS, "2", "b");
+    expect_received(&f, "b\n");
+    expect(&f, "Cluster v= n=b !13:gut \xc3\xa4\n");
+    teardown(&f);
+}
+END_TEST
+
 START_TEST(ads_session_unknown_type_is_ignored) {
     struct fixture f;
     setup(&f, DISCOVERY_SOTW, true);
@@ -577,6 +595,7 @@ static TCase *sotw_cases(void) {
     tcase_add_test(tcase, ads_session_answer_of_an_earlier_stream_is_not_sent);
     tcase_add_test(tcase, ads_session_subscription_goes_out_before_the_answer_that_caused_it);
     tcase_add_test(tcase, ads_session_unknown_type_is_ignored);
+    tcase_add_test(tcase, ads_session_refusal_is_text_whatever_it_quotes);
     tcase_add_test(tcase, ads_session_malformed_message_fails);
     return tcase;
 }

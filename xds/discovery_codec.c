@@ -294,6 +294,19 @@ static char **texts(const struct slice *items, uint32_t count, struct arena *are
     return result;
 }
 
+/* A protobuf string: one that is not UTF-8 would make the server end the stream, and what is told here
+ * may quote a name that was refused for just that. */
+static char *wire_text(struct slice text, struct arena *arena) {
+    char *result = arena_dup_string(arena, text);
+    bool is_utf8 = slice_is_utf8(text);
+    for (size_t i = 0; i < text.len; i++) {
+        if (result[i] == '\0' || (!is_utf8 && ((uint8_t)result[i] & 0x80) != 0)) {
+            result[i] = '?';
+        }
+    }
+    return result;
+}
+
 static Google__Rpc__Status *error_detail(const struct discovery_request *request,
                                          struct arena *arena) {
     if (!request->is_refusal) {
@@ -309,7 +322,7 @@ static Google__Rpc__Status *error_detail(const struct discovery_request *request
         }
     }
     status->code = DISCOVERY_ERROR_CODE;
-    status->message = arena_dup_string(arena, slice_sub(request->error, 0, len));
+    status->message = wire_text(slice_sub(request->error, 0, len), arena);
     return status;
 }
 

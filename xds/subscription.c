@@ -212,6 +212,9 @@ struct slice subscription_update(struct xds_subscription *s,
     if (error.len == 0) {
         accept(s, &mine);
     } else {
+        if (s->name.len > 0) { // else the error names each of the resources
+            error = arena_printf(arena, "%.*s: %.*s", SLICE_ARG(s->name), SLICE_ARG(error));
+        }
         LOG(CONFIG, WARN, "gRPC config for %s rejected: %.*s", s->type->type_url, SLICE_ARG(error));
         count(s, SUBSCRIPTION_UPDATE_REJECTED);
         give_up(s);

@@ -76,7 +76,7 @@ START_TEST(xds_secret_warms_rotates_and_survives_refusal) {
     ck_assert_ptr_ne(first, second);
     secret_response(text, one, two, "3");
     world_receive(&w, text);
-    ck_assert_ptr_nonnull(strstr(w.log, "> SDS v=2 n=s3 own !"));
+    ck_assert_ptr_nonnull(strstr(w.log, "> SDS v=2 n=s3 own !own: "));
     ck_assert_ptr_eq(tls_part(&w)->context, second);
     ck_assert_uint_eq(world_stat(&w, "sds.own.update_rejected"), 1);
     world_deinit(&w);

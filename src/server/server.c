@@ -214,12 +214,28 @@ struct server *server_new(const struct options *options, struct error *err) {
 
 /* ---- running ---- */
 
+/* Static clusters that wait for a secret: the cluster manager does not know them yet, routes may name
+ * them. */
+static void keep_waiting_clusters(struct server *server) {
+    struct hash_map waiting;
+    hash_map_init(&waiting);
+    for (uint32_t i = 0; i < server->settings.static_cluster_count; i++) {
+        struct slice name = server->settings.static_clusters[i];
+        if (!cluster_manager_has(server->clusters, name)) {
+            name = arena_dup_slice(&server->bootstrap_part->arena, name);
+            (void)hash_map_put(&waiting, name, server);
+        }
+    }
+    hash_map_deinit(&server->static_clusters);
+    server->static_clusters = waiting;
+}
+
 /* They are in the managers' hands now; ten thousand clusters as messages are worth 20 MiB. */
 static void forget_static_resources(struct server *server) {
+    keep_waiting_clusters(server);
     bootstrap_forget_resources(server->bootstrap);
     server->settings.static_clusters = NULL;
     server->settings.static_cluster_count = 0;
-    hash_map_deinit(&server->static_clusters);
     // Keys may have been in it.
     arena_wipe(&server->bootstrap_tree);
     arena_reset(&server->bootstrap_tree);

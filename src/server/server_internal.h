@@ -36,7 +36,8 @@ struct server {
     struct bootstrap_settings settings;
     struct filter_registry registry;
     struct decode_context decode;
-    struct hash_map static_clusters; /* names of the bootstrap's, until they are put */
+    struct hash_map
+        static_clusters; /* names of the bootstrap's that the manager does not know yet */
     /* the control thread */
     struct io_context control;
     struct stats_registry *stats;

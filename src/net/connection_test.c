@@ -278,13 +278,13 @@ START_TEST(connection_limited_reads_no_more_than_its_limit_at_once) {
     ck_assert_int_eq(setsockopt(peer, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size)), 0);
     ck_assert_int_eq(write(peer, block, sizeof(block)), sizeof(block));
     RUN_UNTIL(owner.data_calls == 1);
-    ck_assert_uint_le(owner.got_len, 32 * 1024);
+    ck_assert_uint_le(owner.got_len, 32 * 1024 + BUFFER_CHUNK_BYTES);
     connection_read_disable(owner.conn, true);
     turns(5);
-    ck_assert_uint_le(owner.got_len, 32 * 1024);
+    ck_assert_uint_le(owner.got_len, 32 * 1024 + BUFFER_CHUNK_BYTES);
     connection_read_disable(owner.conn, false);
     RUN_UNTIL(owner.got_len == sizeof(block));
-    ck_assert_uint_ge(owner.data_calls, 4);
+    ck_assert_uint_ge(owner.data_calls, 3);
     close(peer);
     RUN_UNTIL(owner.remote_closes == 1);
     connection_free(owner.conn);

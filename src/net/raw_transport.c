@@ -33,7 +33,7 @@ static enum status raw_read(struct transport *transport, struct buffer *to, size
     while (total < max && status == STATUS_OK) {
         struct iovec vecs[READ_IOVECS];
         size_t asked = 0;
-        int count = buffer_reserve(to, read_step(max, total), vecs, READ_IOVECS);
+        int count = buffer_reserve(to, read_step(max - total, total), vecs, READ_IOVECS);
         for (int i = 0; i < count; i++) {
             asked += vecs[i].iov_len;
         }

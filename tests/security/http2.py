@@ -115,9 +115,14 @@ class Client:
             self.feed()
 
     def handshake(self):
-        """Settings are acknowledged both ways from here on."""
-        assert self.wait(lambda f: f.kind == SETTINGS and not f.flags & ACK)
-        self.send(frame(SETTINGS, ACK, 0))
+        """Settings are exchanged; a smaller HPACK table is not acknowledged, since the next block
+        would have to begin with the change of its size, and blocks here are as the cases say."""
+        theirs = self.wait(lambda f: f.kind == SETTINGS and not f.flags & ACK)
+        assert theirs
+        sizes = [int.from_bytes(theirs.payload[at + 2:at + 6], "big")
+                 for at in range(0, len(theirs.payload), 6) if theirs.payload[at + 1] == 1]
+        if all(size >= 4096 for size in sizes):
+            self.send(frame(SETTINGS, ACK, 0))
         assert self.wait(lambda f: f.kind == SETTINGS and f.flags & ACK)
         return self
 

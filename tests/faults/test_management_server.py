@@ -84,8 +84,8 @@ def test_start_with_a_server_that_is_none(proxy, echo, is_delta, talk):
     programs.wait_until(lambda: server.accepted, "the proxy has tried")
     began, used, accepted = time.monotonic(), cpu_seconds(started), server.accepted
     programs.wait_until(lambda: time.monotonic() > began + SECONDS, "some seconds")
-    # Backoff: about 0.5 s at first, growing; the steady client's requests are in the time as well.
-    assert server.accepted - accepted <= 2 * SECONDS + 3
+    # Backoff with jitter, growing (without it: over 30 attempts); the steady client's requests are in the time as well.
+    assert server.accepted - accepted <= 6 * SECONDS
     if not os.environ.get("SALLYPORT_SLOW"):
         assert cpu_seconds(started) - used < SECONDS * 0.25
     steady.stop()

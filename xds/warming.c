@@ -330,7 +330,10 @@ struct slice warm_item_version(const struct warm_item *item) {
 
 bool warm_item_has_discovery(const struct warm_item *item) {
     for (uint32_t i = 0; i < item->result.dependency_count; i++) {
-        if (item->result.dependencies[i].kind == CONFIG_ENDPOINT) {
+        const struct resource_dependency *dependency = &item->result.dependencies[i];
+        bool is_fetched = dependency->config_source.len > 0; // else a static secret
+        if (dependency->kind == CONFIG_ENDPOINT ||
+            (dependency->kind == CONFIG_SECRET && is_fetched)) {
             return true;
         }
     }

@@ -43,7 +43,7 @@ bool warm_item_is_ready(const struct warm_item *item);
 struct config_part *warm_item_part(const struct warm_item *item);
 const struct config_part *warm_item_borrow(const struct warm_item *item);
 struct slice warm_item_version(const struct warm_item *item);
-/* Whether its endpoints come from EDS. */
+/* Whether endpoints or secrets of it come from a config source. */
 bool warm_item_has_discovery(const struct warm_item *item);
 uint64_t warm_item_hash(const struct warm_item *item);
 /* Puts the parts that came with the resource (inline routes) where they belong. */

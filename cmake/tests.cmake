@@ -56,7 +56,11 @@ endif()
 
 # Black-box tests: one entry per file; tools/sum_tests.py counts what is inside.
 file(GLOB_RECURSE pytest_files CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/tests/test_*.py")
+option(SALLYPORT_EXTENDED_TESTS "also the fault and security suites under tests/" OFF)
 foreach(file IN LISTS pytest_files)
+  if(NOT SALLYPORT_EXTENDED_TESTS AND file MATCHES "/tests/(faults|security)/")
+    continue()
+  endif()
   file(RELATIVE_PATH name "${CMAKE_SOURCE_DIR}/tests" "${file}")
   string(REGEX REPLACE "\\.py$" "" name "${name}")
   string(REPLACE "/" "." name "blackbox.${name}")

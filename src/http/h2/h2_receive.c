@@ -257,11 +257,6 @@ static int on_stream_close(nghttp2_session *session, int32_t stream_id, uint32_t
         // Above the last id of a GOAWAY.
         h2_stream_set_reason(s, HTTP_RESET_REMOTE_REFUSED, "http2.remote_refuse");
     }
-    if (!h2->is_server && error_code == NGHTTP2_PROTOCOL_ERROR && !s->has_reset_reason) {
-        // A body that is not of its content-length (nghttp2 resets the stream without a word): who
-        // sends such answers gets no more requests.
-        reject_message(h2, s, "http2.violation.of.messaging.rule");
-    }
     h2_stream_set_ready(s);
     return 0;
 }

@@ -322,7 +322,7 @@ static void dispatch(struct http_connection *conn, struct buffer *input, bool en
         return;
     }
     if (status == STATUS_CLOSED) { /* the client said GOAWAY and nothing is left to answer */
-        close_socket(conn, CONNECTION_CLOSE_FLUSH);
+        close_in_order(conn);
         return;
     }
     if (status != STATUS_OK) {

@@ -4,7 +4,8 @@
 file(GLOB sallyport_main CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/src/server/main.c")
 if(sallyport_main)
   add_executable(sallyport "${sallyport_main}")
-  set_target_properties(sallyport PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}")
+  set_target_properties(sallyport PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}"
+                                             SALLYPORT_WHOLE_PROGRAM ON)
   target_link_libraries(sallyport PRIVATE sp_common sp_server)
 endif()
 

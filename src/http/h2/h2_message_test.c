@@ -317,18 +317,17 @@ START_TEST(message_push_promise_ends_the_client) {
 END_TEST
 
 static const struct {
-    int underscores;
+    struct http_codec_options options;
     bool is_delivered;
     uint32_t live;
 } underscore_cases[] = {
-    {HTTP_UNDERSCORES_ALLOW, true, 5},
-    {HTTP_UNDERSCORES_DROP, true, 4},
-    {HTTP_UNDERSCORES_REJECT, false, 0},
+    {{.underscores = HTTP_UNDERSCORES_ALLOW}, true, 5},
+    {{.underscores = HTTP_UNDERSCORES_DROP}, true, 4},
+    {{.underscores = HTTP_UNDERSCORES_REJECT}, false, 0},
 };
 
 START_TEST(message_underscores_are_dealt_with_as_configured) {
-    struct http_codec_options options = {.underscores = underscore_cases[_i].underscores};
-    raw_init(&raw, true, options, (struct http2_options){0});
+    raw_init(&raw, true, underscore_cases[_i].options, (struct http2_options){0});
     struct test_block block;
     block_request(&block, "GET");
     block_add(&block, "x_y", "1");

@@ -57,20 +57,6 @@ static void replace_text(struct slice *text, struct slice with) {
     }
 }
 
-struct slice validation_text(const struct validation *v, struct arena *arena) {
-    struct slice text = SLICE("");
-    for (uint32_t i = 0; i < v->finding_count; i++) {
-        const struct finding *finding = &v->findings[i];
-        if (finding->kind != FINDING_ERROR) {
-            continue;
-        }
-        text = arena_printf(arena, "%.*s%s%.*s%s%.*s", SLICE_ARG(text), text.len > 0 ? "; " : "",
-                            SLICE_ARG(finding->path), finding->path.len > 0 ? ": " : "",
-                            SLICE_ARG(finding->message));
-    }
-    return text.len > 0 ? text : SLICE("refused");
-}
-
 enum status static_resource_error(const struct resource_type *type,
                                   const struct ProtobufCMessage *message,
                                   const struct validation *v, struct arena *arena,
@@ -88,8 +74,8 @@ void log_findings(const struct validation *v, const char *type, struct slice nam
     for (uint32_t i = 0; i < v->finding_count; i++) {
         const struct finding *finding = &v->findings[i];
         if (finding->kind == FINDING_IGNORED) {
-            LOG(CONFIG, WARN, "%s %.*s: ignored: %.*s: %.*s", type, SLICE_ARG(name),
-                SLICE_ARG(finding->path), SLICE_ARG(finding->message));
+            LOG(CONFIG, WARN, "%s %.*s: ignored: %.*s", type, SLICE_ARG(name),
+                SLICE_ARG(finding_text(v, finding, v->arena)));
         } else if (finding->kind != FINDING_ERROR) {
             LOG(CONFIG, DEBUG, "%s %.*s: %.*s: %.*s", type, SLICE_ARG(name),
                 SLICE_ARG(finding->path), SLICE_ARG(finding->message));

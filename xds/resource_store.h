@@ -59,9 +59,7 @@ void resource_user_repeat(const struct resource_user *user);
 /* ENDPOINT: the last accepted part, for config_dump; NULL before. */
 const struct config_part *resource_user_part(const struct resource_user *user);
 
-/* What a decode had against a resource, as "path: text; path: text" in `arena`. */
-struct slice validation_text(const struct validation *v, struct arena *arena);
-/* The same as the error of a static resource, which it names. */
+/* What a decode had against a static resource, as an error that names it. */
 enum status static_resource_error(const struct resource_type *type,
                                   const struct ProtobufCMessage *message,
                                   const struct validation *v, struct arena *arena,

@@ -92,6 +92,15 @@ static void validation_grow(struct validation *v) {
     v->finding_capacity = capacity;
 }
 
+/* Of the innermost frame that has one. */
+static struct slice frame_owner(const struct validation *v) {
+    uint32_t depth = v->depth < VALIDATION_MAX_DEPTH ? v->depth : VALIDATION_MAX_DEPTH;
+    while (depth > 0 && v->stack[depth - 1].owner.len == 0) {
+        depth--;
+    }
+    return depth == 0 ? SLICE("") : v->stack[depth - 1].owner;
+}
+
 PRINTF_LIKE(4, 0)
 static void validation_add(struct validation *v, enum finding_kind kind, const char *field,
                            const char *format, va_list args) {
@@ -114,6 +123,7 @@ static void validation_add(struct validation *v, enum finding_kind kind, const c
     finding->kind = kind;
     finding->path = arena_dup_slice(v->arena, slice_make(path.text, path.len));
     finding->message = arena_dup_slice(v->arena, slice_make(text, len));
+    finding->owner = arena_dup_slice(v->arena, frame_owner(v));
 }
 
 void validation_init(struct validation *v, struct arena *arena, struct slice resource) {
@@ -136,6 +146,14 @@ void validation_push_key(struct validation *v, struct slice key) {
 void validation_pop(struct validation *v) {
     ASSERT(v->depth > 0);
     v->depth--;
+}
+
+void validation_own(struct validation *v, struct slice owner) {
+    if (v->depth == 0) {
+        v->owner = arena_dup_slice(v->arena, owner);
+    } else if (v->depth <= VALIDATION_MAX_DEPTH) {
+        v->stack[v->depth - 1].owner = owner;
+    }
 }
 
 struct slice validation_path(const struct validation *v) {
@@ -165,48 +183,36 @@ void validation_note(struct validation *v, enum finding_kind kind, const char *f
     va_end(args);
 }
 
-struct text_out {
-    char *text;
-    size_t len, capacity;
-};
-
-static void text_append(struct text_out *out, struct slice s) {
-    size_t room = out->capacity - 1 - out->len;
-    size_t taken = s.len < room ? s.len : room;
-    if (taken > 0) {
-        memcpy(out->text + out->len, s.ptr, taken);
-        out->len += taken;
-    }
-    out->text[out->len] = '\0';
+struct slice finding_text(const struct validation *v, const struct finding *finding,
+                          struct arena *arena) {
+    struct slice owner = finding->owner.len > 0 ? finding->owner : v->owner;
+    bool is_owned = owner.len > 0;
+    return arena_printf(arena, "%.*s%s%.*s%s%.*s%s", SLICE_ARG(finding->path),
+                        finding->path.len > 0 ? ": " : "", SLICE_ARG(finding->message),
+                        is_owned ? " (of " : "", SLICE_ARG(owner), is_owned ? ")" : "");
 }
 
-static void text_append_finding(struct text_out *out, const struct finding *finding) {
-    if (finding->path.len > 0) {
-        text_append(out, finding->path);
-        text_append(out, SLICE(": "));
+struct slice validation_text(const struct validation *v, struct arena *arena) {
+    struct slice text = SLICE("");
+    for (uint32_t i = 0; i < v->finding_count; i++) {
+        if (v->findings[i].kind == FINDING_ERROR) {
+            struct slice finding = finding_text(v, &v->findings[i], arena);
+            text = arena_printf(arena, "%.*s%s%.*s", SLICE_ARG(text), text.len > 0 ? "; " : "",
+                                SLICE_ARG(finding));
+        }
     }
-    text_append(out, finding->message);
+    if (v->error_count > VALIDATION_MAX_ERRORS) {
+        text = arena_printf(arena, "%.*s; and %u more", SLICE_ARG(text),
+                            v->error_count - VALIDATION_MAX_ERRORS);
+    }
+    return text.len > 0 ? text : SLICE("refused");
 }
 
 enum status validation_result(const struct validation *v, struct error *err) {
     if (v->error_count == 0) {
         return STATUS_OK;
     }
-    char text[ERROR_MESSAGE_BYTES];
-    struct text_out out = {.text = text, .capacity = sizeof(text)};
-    text_append(&out, v->resource);
-    const char *separator = v->resource.len > 0 ? ": " : "";
-    for (uint32_t i = 0; i < v->finding_count; i++) {
-        if (v->findings[i].kind == FINDING_ERROR) {
-            text_append(&out, slice_from_string(separator));
-            text_append_finding(&out, &v->findings[i]);
-            separator = "; ";
-        }
-    }
-    if (v->error_count > VALIDATION_MAX_ERRORS) {
-        char more[48];
-        snprintf(more, sizeof(more), "; and %u more", v->error_count - VALIDATION_MAX_ERRORS);
-        text_append(&out, slice_from_string(more));
-    }
-    return error_set(err, STATUS_INVALID, "%s", text);
+    struct slice text = validation_text(v, v->arena);
+    return error_set(err, STATUS_INVALID, "%.*s%s%.*s", SLICE_ARG(v->resource),
+                     v->resource.len > 0 ? ": " : "", SLICE_ARG(text));
 }

@@ -185,7 +185,7 @@ static struct config_part *decode_cluster(struct decoder *d, const ProtobufCMess
                                 .name = part->part.name,
                                 .patterns = d->context->owners,
                                 .is_static = d->options->is_static};
-    part->part.owner = owner_find(&owner, d->config.arena);
+    part->part.owner = decode_owner(d, &owner);
     part->stat_name =
         from->alt_stat_name[0] == '\0' ? part->part.name : decoder_text(d, from->alt_stat_name);
     part->eds_name = part->part.name;

@@ -44,6 +44,14 @@ START_TEST(cluster_defaults_are_envoys) {
 }
 END_TEST
 
+START_TEST(cluster_that_breaks_the_rules_of_the_api_has_an_owner) {
+    decode_refused(&fixture, &resource_type_cluster,
+                   "name: c\nconnect_timeout: 0s\nmetadata: {filter_metadata: {istio: {config: "
+                   "/apis/networking.istio.io/v1/namespaces/shop/destination-rule/web}}}\n",
+                   "(of istio destination-rule shop/web)");
+}
+END_TEST
+
 START_TEST(cluster_edge_defaults_shrink_buffers) {
     fixture.context.edge_defaults = true;
     ck_assert_uint_eq(cluster("name: c\n" STATIC_ENDPOINT)->per_connection_buffer_limit_bytes,
@@ -361,6 +369,7 @@ int main(void) {
     TCase *tcase = tcase_create("all");
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, cluster_defaults_are_envoys);
+    tcase_add_test(tcase, cluster_that_breaks_the_rules_of_the_api_has_an_owner);
     tcase_add_test(tcase, cluster_edge_defaults_shrink_buffers);
     tcase_add_test(tcase, cluster_inline_endpoints_are_an_extra_part);
     tcase_add_test(tcase, cluster_eds_depends_on_its_service);

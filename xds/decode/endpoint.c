@@ -33,6 +33,8 @@ static bool decode_endpoint(struct decoder *d, const ENDPOINT(LbEndpoint) *from,
                             struct endpoint_config *out) {
     *out = (struct endpoint_config){.weight = VALUE_OR(from->load_balancing_weight, 1),
                                     .health = health_of((int)from->health_status)};
+    struct owner_input owner = {.metadata = from->metadata, .fallback = &d->config.part->owner};
+    out->owner = decode_owner(d, &owner);
     if (from->host_identifier_case !=
             ENVOY__CONFIG__ENDPOINT__V3__LB_ENDPOINT__HOST_IDENTIFIER_ENDPOINT ||
         from->endpoint->address == NULL) {
@@ -50,8 +52,6 @@ static bool decode_endpoint(struct decoder *d, const ENDPOINT(LbEndpoint) *from,
     decoder_pop(d);
     out->hostname = decoder_text(d, from->endpoint->hostname);
     is_ok = decode_metadata(d, from->metadata, &out->metadata) && is_ok;
-    struct owner_input owner = {.metadata = from->metadata, .fallback = &d->config.part->owner};
-    out->owner = owner_find(&owner, d->config.arena);
     return is_ok;
 }
 
@@ -154,7 +154,7 @@ struct endpoint_part *decode_load_assignment(struct decoder *d,
                                 .patterns = d->context->owners,
                                 .is_static = d->options->is_static,
                                 .fallback = outer == NULL ? NULL : &outer->owner};
-    part->part.owner = owner_find(&owner, d->config.arena);
+    part->part.owner = decode_owner(d, &owner);
     size_t count = from->n_endpoints;
     struct locality_config *localities =
         count == 0 ? NULL : ARENA_NEW_ARRAY(d->config.arena, count, struct locality_config);

@@ -165,7 +165,7 @@ bool decode_filter_chain(struct decoder *d, const LISTENER(FilterChain) *from, s
                : is_default          ? SLICE("default")
                                      : arena_printf(d->scratch, "%zu", index);
     struct owner_input owner = {.metadata = from->metadata, .fallback = &d->config.part->owner};
-    out->owner = owner_find(&owner, d->config.arena);
+    out->owner = decode_owner(d, &owner);
     bool is_ok = decode_optional_duration(d, "transport_socket_connect_timeout",
                                           from->transport_socket_connect_timeout,
                                           &out->transport_connect_timeout_ms);

@@ -201,7 +201,7 @@ static struct config_part *decode_listener(struct decoder *d, const ProtobufCMes
                                 .name = part->part.name,
                                 .patterns = d->context->owners,
                                 .is_static = d->options->is_static};
-    part->part.owner = owner_find(&owner, d->config.arena);
+    part->part.owner = decode_owner(d, &owner);
     part->shell_hash = shell_hash(d, from);
     if (decode_sections(d, from, part) && d->context->chain_index_new != NULL) {
         part->chain_index = d->context->chain_index_new(part, d->config.arena);

@@ -2,6 +2,7 @@
 #include "xds/decode/owner.h"
 
 #include "google/protobuf/struct.pb-c.h"
+#include "xds/decode/decoder.h"
 
 static const Google__Protobuf__Value *member(const Google__Protobuf__Struct *object,
                                              const char *key) {
@@ -140,4 +141,34 @@ struct config_owner owner_find(const struct owner_input *input, struct arena *ar
         return (struct config_owner){.kind = OWNER_STATIC, .text = SLICE("bootstrap")};
     }
     return owner;
+}
+
+static void own(struct validation *v, const struct config_owner *owner) {
+    if (owner->kind == OWNER_METADATA || owner->kind == OWNER_NAME_PATTERN) {
+        validation_own(v, owner->text);
+    }
+}
+
+struct config_owner decode_owner(struct decoder *d, const struct owner_input *input) {
+    struct config_owner owner = owner_find(input, d->config.arena);
+    own(d->config.validation, &owner);
+    return owner;
+}
+
+static const Envoy__Config__Core__V3__Metadata *metadata_of(const ProtobufCMessage *resource) {
+    const ProtobufCFieldDescriptor *field =
+        protobuf_c_message_descriptor_get_field_by_name(resource->descriptor, "metadata");
+    if (field == NULL || field->type != PROTOBUF_C_TYPE_MESSAGE ||
+        field->descriptor != &envoy__config__core__v3__metadata__descriptor) {
+        return NULL;
+    }
+    return *(Envoy__Config__Core__V3__Metadata *const *)((const char *)resource + field->offset);
+}
+
+void decode_refused_owner(const struct owner_patterns *patterns, struct slice name,
+                          const ProtobufCMessage *resource, struct validation *v) {
+    struct owner_input input = {
+        .metadata = metadata_of(resource), .name = name, .patterns = patterns};
+    struct config_owner owner = owner_find(&input, v->arena);
+    own(v, &owner);
 }

@@ -10,7 +10,10 @@
 #include "envoy/config/core/v3/base.pb-c.h"
 #include "src/base/arena.h"
 #include "src/config/owner.h"
+#include "src/config/validation.h"
 #include "src/matcher/string_matcher.h"
+
+struct decoder;
 
 /* The operator's: names that match belong to `owner`; the first match counts. */
 struct owner_pattern {
@@ -32,5 +35,11 @@ struct owner_input {
     const struct config_owner *fallback;
 };
 struct config_owner owner_find(const struct owner_input *input, struct arena *arena);
+
+/* The same into the arena of the part being decoded; what is found at the current path names it. */
+struct config_owner decode_owner(struct decoder *d, const struct owner_input *input);
+/* For a resource that no decoder saw, since it breaks the API's own rules: its findings name it. */
+void decode_refused_owner(const struct owner_patterns *patterns, struct slice name,
+                          const ProtobufCMessage *resource, struct validation *v);
 
 #endif

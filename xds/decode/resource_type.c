@@ -6,6 +6,7 @@
 #include "src/filter_chain/network_filter.h"
 #include "xds/decode/decoder.h"
 #include "xds/decode/ledgers.h"
+#include "xds/decode/owner.h"
 #include "xds/ledger_walk.h"
 #include "xds/pgv_validate.h"
 #include "xds/proto_reflect.h"
@@ -218,6 +219,7 @@ static enum status decode_checked(const struct resource_type *type,
                                   struct validation *v, struct decode_result *result) {
     pgv_validate(message, NULL, v);
     if (!validation_ok(v)) {
+        decode_refused_owner(context->owners, resource_message_name(type, message), message, v);
         return STATUS_INVALID; // decoders rely on what the API requires
     }
     ledger_walk(message, decode_ledger_find, (void *)(uintptr_t)context->registry, v);

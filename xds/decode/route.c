@@ -86,7 +86,7 @@ static bool decode_route(struct decoder *d, const struct route_scope *scope,
                           .decorator_propagate = true};
     struct owner_input owner = {
         .metadata = from->metadata, .name = slice_from_string(from->name), .fallback = vhost_owner};
-    out->owner = owner_find(&owner, d->config.arena);
+    out->owner = decode_owner(d, &owner);
     decoder_push(d, "match");
     bool is_ok = decode_route_match(d, from->match, &out->match);
     decoder_pop(d);
@@ -151,7 +151,7 @@ static bool decode_vhost(struct decoder *d, const struct route_scope *outer,
                                 .name = slice_from_string(from->name),
                                 .patterns = d->context->owners,
                                 .fallback = &d->config.part->owner};
-    out->owner = owner_find(&owner, d->config.arena);
+    out->owner = decode_owner(d, &owner);
     if (from->require_tls ==
         ENVOY__CONFIG__ROUTE__V3__VIRTUAL_HOST__TLS_REQUIREMENT_TYPE__EXTERNAL_ONLY) {
         out->require_tls = VHOST_TLS_EXTERNAL_ONLY;
@@ -246,7 +246,7 @@ struct route_part *decode_route_configuration(struct decoder *d,
                                 .patterns = d->context->owners,
                                 .is_static = d->options->is_static,
                                 .fallback = outer == NULL ? NULL : &outer->owner};
-    part->part.owner = owner_find(&owner, d->config.arena);
+    part->part.owner = decode_owner(d, &owner);
     part->max_direct_response_body_bytes =
         VALUE_OR(from->max_direct_response_body_size_bytes, DEFAULT_DIRECT_RESPONSE_BYTES);
     part->most_specific_header_mutations_wins = from->most_specific_header_mutations_wins != 0;

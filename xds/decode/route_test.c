@@ -242,6 +242,22 @@ START_TEST(route_owners_are_of_each_level) {
 }
 END_TEST
 
+START_TEST(route_refusals_name_the_owner_of_what_is_wrong) {
+    fixture.context.cluster_exists = only_a;
+    decode_refused(
+        &fixture, &resource_type_route,
+        "name: r\nvalidate_clusters: true\nvirtual_hosts: [{name: v, domains: ['*'], metadata: "
+        "{filter_metadata: {envoy-gateway: {resources: [{kind: Gateway, namespace: g, name: "
+        "edge}]}}}, routes: [{match: {prefix: /a}, route: {cluster: b}, metadata: "
+        "{filter_metadata: {istio: {config: "
+        "/apis/networking.istio.io/v1/namespaces/shop/virtual-service/web}}}}, {match: {prefix: "
+        "/b}, route: {cluster: b}}]}]\n",
+        "virtual_hosts[0].routes[0].route: route: unknown cluster 'b' (of istio virtual-service "
+        "shop/web); virtual_hosts[0].routes[1].route: route: unknown cluster 'b' (of envoy-gateway "
+        "Gateway g/edge)");
+}
+END_TEST
+
 struct refusal {
     const char *yaml, *text;
 };
@@ -326,6 +342,7 @@ int main(void) {
     tcase_add_test(tcase, route_inherits_mirrors_and_limits);
     tcase_add_test(tcase, route_clusters_are_looked_for_on_demand);
     tcase_add_test(tcase, route_owners_are_of_each_level);
+    tcase_add_test(tcase, route_refusals_name_the_owner_of_what_is_wrong);
     tcase_add_loop_test(tcase, route_faults_are_named, 0, ARRAY_LEN(refusals));
     tcase_add_test(tcase, route_all_faults_are_reported_at_once);
     return run_suite("decode_route", tcase);

@@ -36,8 +36,8 @@ struct buffer_fragment {
     size_t len;
 };
 
-enum { POOLED_CAPACITY = BUFFER_CHUNK_BYTES - sizeof(struct buffer_chunk) };
-
+_Static_assert(BUFFER_CHUNK_CAPACITY + sizeof(struct buffer_chunk) == BUFFER_CHUNK_BYTES,
+               "the header says what a chunk holds");
 _Static_assert(sizeof(struct buffer_chunk) >= sizeof(struct buffer_fragment),
                "one block size serves both");
 
@@ -52,13 +52,13 @@ void buffer_pool_deinit(struct buffer_pool *pool) {
 }
 
 static struct buffer_chunk *chunk_new(struct buffer_pool *pool, size_t capacity) {
-    bool is_pooled = capacity <= POOLED_CAPACITY;
+    bool is_pooled = capacity <= BUFFER_CHUNK_CAPACITY;
     struct buffer_chunk *chunk = is_pooled ? block_pool_get(&pool->chunks)
                                            : mem_alloc(sizeof(struct buffer_chunk) + capacity);
     *chunk = (struct buffer_chunk){
         .kind = is_pooled ? CHUNK_POOLED : CHUNK_HEAP,
         .base = (uint8_t *)(chunk + 1),
-        .capacity = is_pooled ? POOLED_CAPACITY : capacity,
+        .capacity = is_pooled ? BUFFER_CHUNK_CAPACITY : capacity,
     };
     return chunk;
 }
@@ -185,7 +185,7 @@ void buffer_append(struct buffer *buf, struct slice bytes) {
     size_t room = buf->tail == NULL ? 0 : fragment_room(buf->tail);
     while (bytes.len > 0) {
         if (room == 0) {
-            struct buffer_chunk *chunk = chunk_new(buf->pool, POOLED_CAPACITY);
+            struct buffer_chunk *chunk = chunk_new(buf->pool, BUFFER_CHUNK_CAPACITY);
             link_tail(buf, fragment_new(buf->pool, chunk, chunk->base, 0));
             room = chunk->capacity;
         }
@@ -208,7 +208,7 @@ void buffer_prepend(struct buffer *buf, struct slice bytes) {
             room = (size_t)(head->ptr - head->chunk->base);
         }
         if (room == 0) {
-            struct buffer_chunk *chunk = chunk_new(buf->pool, POOLED_CAPACITY);
+            struct buffer_chunk *chunk = chunk_new(buf->pool, BUFFER_CHUNK_CAPACITY);
             chunk->used = chunk->capacity;
             head = fragment_new(buf->pool, chunk, chunk->base + chunk->capacity, 0);
             link_head(buf, head);
@@ -396,7 +396,7 @@ int buffer_reserve(struct buffer *buf, size_t want, struct iovec *vecs, int max)
     }
     struct buffer_fragment *last = buf->tail;
     while (count < max && (got < want || count == 0)) {
-        struct buffer_chunk *chunk = chunk_new(buf->pool, POOLED_CAPACITY);
+        struct buffer_chunk *chunk = chunk_new(buf->pool, BUFFER_CHUNK_CAPACITY);
         struct buffer_fragment *fragment = fragment_new(buf->pool, chunk, chunk->base, 0);
         if (last == NULL) {
             buf->head = fragment;

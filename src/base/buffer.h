@@ -16,8 +16,8 @@
 #include "src/base/block_pool.h"
 #include "src/base/slice.h"
 
-/* Payload of a pool block, header included. */
-enum { BUFFER_CHUNK_BYTES = 16384 };
+/* Bytes of a pool block, and what of them a chunk's header leaves for payload. */
+enum { BUFFER_CHUNK_BYTES = 16384, BUFFER_CHUNK_CAPACITY = BUFFER_CHUNK_BYTES - 48 };
 
 struct buffer_chunk;    /* pooled, reference counted storage */
 struct buffer_fragment; /* a chunk's range in one buffer's queue */

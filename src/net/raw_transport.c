@@ -2,6 +2,7 @@
 #include "src/net/transport.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -10,7 +11,12 @@
 #include "src/base/check.h"
 
 /* 64 runs of a queue leave in one call; more go in the next. */
-enum { WRITE_IOVECS = 64, READ_IOVECS = 16, READ_STEP_BYTES = 64 * 1024 };
+enum { WRITE_IOVECS = 64, READ_IOVECS = 6, READ_STEP_BYTES = 64 * 1024 };
+
+struct raw_transport {
+    struct transport base;
+    bool reads_much; /* the last read filled its first step: the next begins with a large one */
+};
 
 static enum status raw_handshake(struct transport *transport, struct error *err) {
     (void)transport;
@@ -18,26 +24,33 @@ static enum status raw_handshake(struct transport *transport, struct error *err)
     return STATUS_OK;
 }
 
-/* A first read of one chunk is enough for nearly every request; a reader that fills it is given
- * larger steps. */
-static size_t read_step(size_t max, size_t so_far) {
-    size_t step = so_far == 0 ? BUFFER_CHUNK_BYTES : READ_STEP_BYTES;
+/* One chunk is enough for nearly every request; a reader that fills it is given larger steps. */
+static size_t read_step(size_t max, bool is_large) {
+    size_t step = is_large ? READ_STEP_BYTES : BUFFER_CHUNK_CAPACITY;
     return max < step ? max : step;
+}
+
+/* One system call; *asked: what there was room for. */
+static ssize_t receive(int fd, struct buffer *to, size_t want, size_t *asked) {
+    struct iovec vecs[READ_IOVECS];
+    int count = buffer_reserve(to, want, vecs, READ_IOVECS);
+    *asked = 0;
+    for (int i = 0; i < count; i++) {
+        *asked += vecs[i].iov_len;
+    }
+    return count == 1 ? recv(fd, vecs[0].iov_base, vecs[0].iov_len, 0) : readv(fd, vecs, count);
 }
 
 static enum status raw_read(struct transport *transport, struct buffer *to, size_t max, size_t *got,
                             struct error *err) {
+    struct raw_transport *raw = (struct raw_transport *)(void *)transport;
     size_t total = 0;
     enum status status = STATUS_OK;
 
     while (total < max && status == STATUS_OK) {
-        struct iovec vecs[READ_IOVECS];
-        size_t asked = 0;
-        int count = buffer_reserve(to, read_step(max - total, total), vecs, READ_IOVECS);
-        for (int i = 0; i < count; i++) {
-            asked += vecs[i].iov_len;
-        }
-        ssize_t n = readv(transport->fd, vecs, count);
+        size_t asked;
+        size_t step = read_step(max - total, raw->reads_much || total > 0);
+        ssize_t n = receive(transport->fd, to, step, &asked);
         if (n > 0) {
             buffer_commit(to, (size_t)n);
             total += (size_t)n;
@@ -51,22 +64,37 @@ static enum status raw_read(struct transport *transport, struct buffer *to, size
             status = error_set(err, STATUS_IO, "%s", strerror(errno));
         }
     }
+    raw->reads_much = total >= BUFFER_CHUNK_CAPACITY;
     buffer_trim(to);
     *got = total;
     return status;
 }
 
+/* Apart from its caller, which would clear the array for each message that is one run. */
+static __attribute__((noinline)) ssize_t send_runs(int fd, const struct buffer *from,
+                                                   size_t *offered) {
+    struct iovec vecs[WRITE_IOVECS];
+    struct msghdr message = {.msg_iov = vecs};
+    message.msg_iovlen = (size_t)buffer_peek_iovecs(from, vecs, WRITE_IOVECS, offered);
+    return sendmsg(fd, &message, MSG_NOSIGNAL);
+}
+
+static ssize_t send_some(int fd, const struct buffer *from, size_t *offered) {
+    struct slice front = buffer_front(from);
+    if (front.len < from->len) {
+        return send_runs(fd, from, offered);
+    }
+    *offered = front.len;
+    return send(fd, front.ptr, front.len, MSG_NOSIGNAL);
+}
+
 static enum status raw_write(struct transport *transport, struct buffer *from, struct error *err) {
     while (!buffer_is_empty(from)) {
-        struct iovec vecs[WRITE_IOVECS];
-        size_t total = 0;
-        struct msghdr message = {.msg_iov = vecs};
-
-        message.msg_iovlen = (size_t)buffer_peek_iovecs(from, vecs, WRITE_IOVECS, &total);
-        ssize_t n = sendmsg(transport->fd, &message, MSG_NOSIGNAL);
+        size_t offered = 0;
+        ssize_t n = send_some(transport->fd, from, &offered);
         if (n >= 0) {
             buffer_drain(from, (size_t)n);
-            if ((size_t)n < total) {
+            if ((size_t)n < offered) {
                 return STATUS_AGAIN;
             }
         } else if (errno == EAGAIN) {
@@ -107,8 +135,8 @@ static const struct transport_ops raw_ops = {
 };
 
 struct transport *raw_transport_new(void) {
-    struct transport *transport = mem_calloc(1, sizeof(*transport));
-    transport->ops = &raw_ops;
-    transport->fd = -1;
-    return transport;
+    struct raw_transport *raw = mem_calloc(1, sizeof(*raw));
+    raw->base.ops = &raw_ops;
+    raw->base.fd = -1;
+    return &raw->base;
 }

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stddef.h>
+#include <string.h>
 #include <sys/random.h>
 
 #include "src/base/check.h"
@@ -68,17 +69,37 @@ uint64_t random_below(struct random *random, uint64_t bound) {
     return (uint64_t)(product >> 64);
 }
 
+/* Eight digits of the low half of `word`, all at once: its nibbles are spread to bytes, and those from
+ * ten on are lifted to the letters. */
+static void put_hex32(char *to, uint64_t word) {
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    uint64_t x = __builtin_bswap32((uint32_t)word);
+    x = (x | x << 16) & UINT64_C(0x0000ffff0000ffff);
+    x = (x | x << 8) & UINT64_C(0x00ff00ff00ff00ff);
+    // The high nibble of each byte is written first, and the first byte in memory is the lowest.
+    x = (x >> 4 & UINT64_C(0x000f000f000f000f)) | (x << 8 & UINT64_C(0x0f000f000f000f00));
+    uint64_t from_ten = (x + ones * 6) >> 4 & ones;
+    x += ones * '0' + from_ten * ('a' - '0' - 10);
+    memcpy(to, &x, sizeof(x));
+}
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "put_hex32 counts from the low end");
+
 void random_uuid(struct random *random, char text[UUID_TEXT_LEN]) {
-    static const char digits[] = "0123456789abcdef";
-    uint64_t words[2] = {random_next(random), random_next(random)};
+    uint64_t high = random_next(random);
+    uint64_t low = random_next(random);
     // RFC 9562 §5.4: version 4 and variant 10.
-    words[0] = (words[0] & ~UINT64_C(0xf000)) | UINT64_C(0x4000);
-    words[1] = (words[1] & ~(UINT64_C(3) << 62)) | UINT64_C(2) << 62;
-    size_t at = 0;
-    for (unsigned nibble = 0; nibble < 32; nibble++) {
-        if (nibble == 8 || nibble == 12 || nibble == 16 || nibble == 20) {
-            text[at++] = '-';
-        }
-        text[at++] = digits[words[nibble / 16] >> (60 - 4 * (nibble % 16)) & 15];
-    }
+    high = (high & ~UINT64_C(0xf000)) | UINT64_C(0x4000);
+    low = (low & ~(UINT64_C(3) << 62)) | UINT64_C(2) << 62;
+    char digits[32];
+    put_hex32(digits, high >> 32);
+    put_hex32(digits + 8, high);
+    put_hex32(digits + 16, low >> 32);
+    put_hex32(digits + 24, low);
+    memcpy(text, digits, 8);
+    memcpy(text + 9, digits + 8, 4);
+    memcpy(text + 14, digits + 12, 4);
+    memcpy(text + 19, digits + 16, 4);
+    memcpy(text + 24, digits + 20, 12);
+    text[8] = text[13] = text[18] = text[23] = '-';
 }

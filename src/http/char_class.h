@@ -118,6 +118,73 @@ static inline size_t char_run_before_control(const uint8_t *at, const uint8_t *e
     return (size_t)(at - start);
 }
 
+/* Copies a short text in pieces that may overlap: a call of memcpy costs more than most names and values
+ * do. */
+static inline void char_copy(uint8_t *to, const uint8_t *from, size_t len) {
+    if (len >= 16) {
+        for (size_t at = 0; at + 16 < len; at += 16) {
+            memcpy(to + at, from + at, 16);
+        }
+        memcpy(to + len - 16, from + len - 16, 16);
+    } else if (len >= 8) {
+        memcpy(to, from, 8);
+        memcpy(to + len - 8, from + len - 8, 8);
+    } else if (len >= 4) {
+        memcpy(to, from, 4);
+        memcpy(to + len - 4, from + len - 4, 4);
+    } else if (len > 0) {
+        to[0] = from[0];
+        to[len / 2] = from[len / 2];
+        to[len - 1] = from[len - 1];
+    }
+}
+
+/* The bits of char_control_bits for a text of less than 16 bytes. */
+static inline uint64_t char_control_bits_of(const uint8_t *text, size_t len) {
+    uint64_t head = 0x2020202020202020U;
+    uint64_t tail = 0;
+    if (len >= 8) {
+        memcpy(&head, text, 8);
+        memcpy(&tail, text + len - 8, 8);
+        return char_control_bits(head) | char_control_bits(tail);
+    }
+    if (len >= 4) {
+        uint32_t half[2];
+        memcpy(&half[0], text, 4);
+        memcpy(&half[1], text + len - 4, 4);
+        memcpy(&head, half, sizeof(head));
+    } else if (len > 0) {
+        memcpy(&head, (uint8_t[4]){text[0], text[len / 2], text[len - 1], ' '}, 4);
+    }
+    return char_control_bits(head);
+}
+
+#ifdef __SSE2__
+/* 0xff at each control byte of a block, HTAB included. */
+static inline __m128i char_control_block(__m128i block) {
+    __m128i low = _mm_cmpeq_epi8(_mm_min_epu8(block, _mm_set1_epi8(0x1f)), block);
+    return _mm_or_si128(low, _mm_cmpeq_epi8(block, _mm_set1_epi8(0x7f)));
+}
+
+/* True when no byte of the text is a control byte, HTAB included. */
+static inline bool char_has_no_control(const uint8_t *text, size_t len) {
+    if (len < 16) {
+        return char_control_bits_of(text, len) == 0;
+    }
+    const uint8_t *last = text + len - 16;
+    __m128i hits = char_control_block(_mm_loadu_si128((const __m128i *)(const void *)last));
+    for (; text < last; text += 16) {
+        __m128i block = _mm_loadu_si128((const __m128i *)(const void *)text);
+        hits = _mm_or_si128(hits, char_control_block(block));
+    }
+    return _mm_movemask_epi8(hits) == 0;
+}
+#else
+static inline bool char_has_no_control(const uint8_t *text, size_t len) {
+    return char_run_before_control(text, text + len) == len;
+}
+#endif
+
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "char_first_hit counts from the low end");
 
 #endif

@@ -18,6 +18,8 @@ if(CMAKE_BUILD_TYPE STREQUAL "Release" AND NOT SALLYPORT_SANITIZE)
     check_c_compiler_flag("-Werror ${flag}" ${have})
     if(${have})
       target_compile_options(sp_hardening INTERFACE ${flag})
+      # Link-time optimisation makes code too, and not every flag travels with the objects.
+      target_link_options(sp_hardening INTERFACE ${flag})
     else()
       message(STATUS "hardening: ${CMAKE_C_COMPILER_ID} has no ${flag}")
     endif()

@@ -36,12 +36,35 @@ void header_map_set_limits(struct header_map *map, uint32_t max_bytes, uint16_t 
     map->max_count = max_count;
 }
 
+static uint64_t load_word(const uint8_t *text) {
+    uint64_t word;
+    memcpy(&word, text, sizeof(word));
+    return word;
+}
+
+/* Names are short: a call of memcmp would cost more than the words that they are. */
+static bool is_same_text(const uint8_t *a, const uint8_t *b, size_t len) {
+    size_t at = 0;
+    for (; at + 8 <= len; at += 8) {
+        if (load_word(a + at) != load_word(b + at)) {
+            return false;
+        }
+    }
+    if (len >= 8) {
+        return load_word(a + len - 8) == load_word(b + len - 8);
+    }
+    while (at < len && a[at] == b[at]) {
+        at++;
+    }
+    return at == len;
+}
+
 enum header_id header_id_of(struct slice name) {
     if (name.len == 0) {
         return HEADER_OTHER;
     }
     uint8_t id = header_id_slots[header_id_slot(name.ptr, name.len)];
-    if (id_names[id].len != name.len || memcmp(id_names[id].ptr, name.ptr, name.len) != 0) {
+    if (id_names[id].len != name.len || !is_same_text(id_names[id].ptr, name.ptr, name.len)) {
         return HEADER_OTHER;
     }
     return (enum header_id)id;
@@ -64,13 +87,16 @@ void header_map_reserve(struct header_map *map, uint16_t capacity) {
     map->capacity = capacity;
 }
 
-static void make_room(struct header_map *map) {
-    if (map->count < map->capacity) {
-        return;
-    }
+static __attribute__((noinline)) void grow(struct header_map *map) {
     CHECK(map->count < MAX_ENTRIES);
     size_t capacity = map->capacity == 0 ? INITIAL_CAPACITY : (size_t)map->capacity * 2;
     header_map_reserve(map, (uint16_t)(capacity > MAX_ENTRIES ? MAX_ENTRIES : capacity));
+}
+
+static void make_room(struct header_map *map) {
+    if (map->count == map->capacity) {
+        grow(map);
+    }
 }
 
 static uint32_t entry_bytes(struct slice name, struct slice value) {
@@ -100,10 +126,10 @@ static void place(struct header_map *map, uint16_t at, enum header_id id, struct
     uint16_t first = map->first[id];
     if (first == HEADER_NONE) {
         map->first[id] = at;
-        return;
+    } else {
+        map->entries[map->entries[first].last].next = at;
+        map->entries[first].last = at;
     }
-    map->entries[map->entries[first].last].next = at;
-    map->entries[first].last = at;
 }
 
 static bool is_pseudo(const struct header_entry *entry) {
@@ -134,7 +160,7 @@ static void open_gap(struct header_map *map, uint16_t at) {
 }
 
 /* Where the next pseudo header goes: a free place behind the others, else one made there. */
-static uint16_t pseudo_place(struct header_map *map) {
+static __attribute__((noinline)) uint16_t pseudo_place(struct header_map *map) {
     uint16_t at = 0; // behind the last pseudo header
     for (uint16_t i = 0; i < map->count; i++) {
         if (is_pseudo(&map->entries[i])) {
@@ -281,7 +307,7 @@ void header_map_set_uint(struct header_map *map, enum header_id id, uint64_t val
     header_map_set_copy(map, id, slice_make(text + at, sizeof(text) - at));
 }
 
-uint32_t header_map_remove(struct header_map *map, enum header_id id) {
+uint32_t header_map_remove_present(struct header_map *map, enum header_id id) {
     uint16_t at = map->first[id];
     map->first[id] = HEADER_NONE;
     return erase_chain(map, at);

@@ -44,6 +44,7 @@
     X(KEEP_ALIVE, "keep-alive")                                                                    \
     X(LOCATION, "location")                                                                        \
     X(ORIGIN, "origin")                                                                            \
+    X(PROXY, "proxy")                                                                              \
     X(PROXY_AUTHENTICATE, "proxy-authenticate")                                                    \
     X(PROXY_AUTHORIZATION, "proxy-authorization")                                                  \
     X(PROXY_CONNECTION, "proxy-connection")                                                        \
@@ -62,8 +63,10 @@
     X(VARY, "vary")                                                                                \
     X(VIA, "via")                                                                                  \
     X(WWW_AUTHENTICATE, "www-authenticate")                                                        \
+    X(X_B3_SAMPLED, "x-b3-sampled")                                                                \
     X(X_CLIENT_TRACE_ID, "x-client-trace-id")                                                      \
     X(X_ENVOY_ATTEMPT_COUNT, "x-envoy-attempt-count")                                              \
+    X(X_ENVOY_AUTH_FAILURE_MODE_ALLOWED, "x-envoy-auth-failure-mode-allowed")                      \
     X(X_ENVOY_CANARY, "x-envoy-upstream-canary")                                                   \
     X(X_ENVOY_DECORATOR_OPERATION, "x-envoy-decorator-operation")                                  \
     X(X_ENVOY_DEGRADED, "x-envoy-degraded")                                                        \
@@ -164,8 +167,12 @@ void header_map_set_name(struct header_map *map, struct slice name, struct slice
 /* Copies the value into the arena first. */
 void header_map_set_copy(struct header_map *map, enum header_id id, struct slice value);
 void header_map_set_uint(struct header_map *map, enum header_id id, uint64_t value);
+/* Removes what header_map_has told of. */
+uint32_t header_map_remove_present(struct header_map *map, enum header_id id);
 /* Returns the number of entries removed. */
-uint32_t header_map_remove(struct header_map *map, enum header_id id);
+static inline uint32_t header_map_remove(struct header_map *map, enum header_id id) {
+    return map->first[id] == HEADER_NONE ? 0 : header_map_remove_present(map, id);
+}
 uint32_t header_map_remove_name(struct header_map *map, struct slice name);
 uint32_t header_map_remove_prefix(struct header_map *map, struct slice prefix);
 /* Removes one entry by index (from iteration). */

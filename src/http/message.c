@@ -93,42 +93,48 @@ static bool is_ipv6_literal(struct slice s) {
     return colons >= 2 && colons <= 7 && s.len <= 45;
 }
 
-static bool is_reg_name(struct slice s) {
-    for (size_t i = 0; i < s.len; i++) {
-        if (char_is(s.ptr[i], CHAR_REG_NAME)) {
-            continue;
+/* Length of the host name that `s` begins with; what ends it is no part of one. */
+static size_t reg_name_len(struct slice s) {
+    size_t at = 0;
+    for (;;) {
+        while (at < s.len && char_is(s.ptr[at], CHAR_REG_NAME)) {
+            at++;
         }
-        if (s.ptr[i] != '%' || s.len - i < 3 || !char_is(s.ptr[i + 1], CHAR_HEX) ||
-            !char_is(s.ptr[i + 2], CHAR_HEX)) {
-            return false;
+        if (s.len - at < 3 || s.ptr[at] != '%' || !char_is(s.ptr[at + 1], CHAR_HEX) ||
+            !char_is(s.ptr[at + 2], CHAR_HEX)) {
+            return at;
         }
-        i += 2;
+        at += 3;
     }
-    return s.len > 0;
 }
 
-static bool is_port(struct slice s) {
-    uint64_t port;
-    return s.len > 0 && s.len <= 5 && slice_parse_uint64(s, &port) == STATUS_OK && port <= 65535;
+/* Nothing, or a colon and a port. */
+static bool is_port_part(const uint8_t *text, size_t len) {
+    uint32_t port = 0;
+    for (size_t i = 1; i < len; i++) {
+        if (len > 6 || text[i] < '0' || text[i] > '9') {
+            return false;
+        }
+        port = port * 10 + text[i] - '0';
+    }
+    return len == 0 || (len > 1 && text[0] == ':' && port <= 65535);
 }
 
 bool http_is_authority(struct slice s) {
     if (s.len == 0) {
         return false;
     }
+    size_t host = 0;
     if (s.ptr[0] == '[') {
         size_t close = slice_find_byte(s, ']');
         if (close == SIZE_MAX || !is_ipv6_literal(slice_sub(s, 1, close - 1))) {
             return false;
         }
-        struct slice rest = slice_sub(s, close + 1, SIZE_MAX);
-        return rest.len == 0 || (rest.ptr[0] == ':' && is_port(slice_sub(rest, 1, SIZE_MAX)));
+        host = close + 1;
+    } else {
+        host = reg_name_len(s);
     }
-    size_t colon = slice_find_byte(s, ':');
-    if (colon == SIZE_MAX) {
-        return is_reg_name(s);
-    }
-    return is_reg_name(slice_sub(s, 0, colon)) && is_port(slice_sub(s, colon + 1, SIZE_MAX));
+    return host > 0 && is_port_part(s.ptr + host, s.len - host);
 }
 
 bool http_is_target(struct slice s, bool relaxed) {

@@ -221,9 +221,7 @@ static void establish_client(struct request_head *head) {
 
 static void remove_all(struct header_map *headers, const enum header_id *ids, size_t count) {
     for (size_t i = 0; i < count; i++) {
-        if (header_map_has(headers, ids[i])) {
-            header_map_remove(headers, ids[i]);
-        }
+        header_map_remove(headers, ids[i]);
     }
 }
 
@@ -243,6 +241,7 @@ static const enum header_id external_removed[] = {
     HEADER_X_ENVOY_FORCE_TRACE,
     HEADER_X_ENVOY_IP_TAGS,
     HEADER_X_ENVOY_HEDGE_ON_PER_TRY_TIMEOUT,
+    HEADER_X_ENVOY_UPSTREAM_STREAM_DURATION_MS,
 };
 /* Only where this proxy is the edge (use_remote_address). */
 static const enum header_id edge_removed[] = {
@@ -261,6 +260,9 @@ static const enum header_id strict_removed[] = {
     HEADER_X_REAL_IP,
     HEADER_FORWARDED,
     HEADER_PROXY_AUTHORIZATION,
+    HEADER_X_ENVOY_AUTH_FAILURE_MODE_ALLOWED,
+    HEADER_X_B3_SAMPLED,
+    HEADER_PROXY,
 };
 
 static void sanitize(struct request_head *head) {
@@ -271,7 +273,6 @@ static void sanitize(struct request_head *head) {
         return;
     }
     remove_all(headers, external_removed, ARRAY_LEN(external_removed));
-    header_map_remove_name(headers, SLICE("x-envoy-upstream-stream-duration-ms"));
     if (!config->use_remote_address) {
         return;
     }
@@ -279,9 +280,6 @@ static void sanitize(struct request_head *head) {
     if (config->is_edge) {
         remove_all(headers, strict_removed, ARRAY_LEN(strict_removed));
         header_map_remove_prefix(headers, SLICE("x-envoy-peer-metadata"));
-        header_map_remove_name(headers, SLICE("x-envoy-auth-failure-mode-allowed"));
-        header_map_remove_name(headers, SLICE("x-b3-sampled"));
-        header_map_remove_name(headers, SLICE("proxy"));
     }
     if (address_is_ip(head->info->downstream_remote)) {
         char text[ADDRESS_TEXT_BYTES];

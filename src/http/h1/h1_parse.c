@@ -162,9 +162,7 @@ struct h1_fault h1_parse_field(struct slice line, struct arena *arena, struct h1
         }
         out->name = slice_make(text, len);
     }
-    if (value.len > 0) {
-        memcpy(text + name_len, value.ptr, value.len);
-    }
+    char_copy(text + name_len, value.ptr, value.len);
     out->value = slice_make(text + name_len, value.len);
     return H1_FINE;
 }

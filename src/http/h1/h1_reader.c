@@ -71,11 +71,9 @@ static struct slice take(struct h1_reader *reader, size_t end) {
     return line;
 }
 
-enum h1_line h1_reader_line(struct h1_reader *reader, size_t limit, struct slice *line) {
-    size_t available = reader->input->len - reader->at;
-    bool clipped = available >= limit;
-    size_t stop = reader->at + (clipped ? limit : available);
-    enum h1_line at_end = clipped ? H1_LINE_TOO_LONG : H1_LINE_MORE;
+/* The next line, byte by byte where it leaves the first chunk or holds what is rare. */
+static __attribute__((noinline)) enum h1_line
+careful_line(struct h1_reader *reader, size_t stop, enum h1_line at_end, struct slice *line) {
     for (;;) {
         size_t hit = scan(reader, stop);
         reader->scanned = hit;
@@ -99,4 +97,23 @@ enum h1_line h1_reader_line(struct h1_reader *reader, size_t limit, struct slice
         *line = take(reader, hit);
         return H1_LINE_DONE;
     }
+}
+
+enum h1_line h1_reader_line(struct h1_reader *reader, size_t limit, struct slice *line) {
+    size_t available = reader->input->len - reader->at;
+    bool clipped = available >= limit;
+    size_t stop = reader->at + (clipped ? limit : available);
+    if (stop <= reader->front.len && reader->scanned < stop) {
+        const uint8_t *front = reader->front.ptr;
+        const uint8_t *from = front + reader->scanned;
+        const uint8_t *hit = from + char_run_before_control(from, front + stop);
+        if (hit + 1 < front + stop && hit[0] == '\r' && hit[1] == '\n') {
+            *line = slice_make(front + reader->at, (size_t)(hit - front) - reader->at);
+            reader->at = (size_t)(hit - front) + 2;
+            reader->scanned = reader->at;
+            return H1_LINE_DONE;
+        }
+        reader->scanned = (size_t)(hit - front);
+    }
+    return careful_line(reader, stop, clipped ? H1_LINE_TOO_LONG : H1_LINE_MORE, line);
 }

@@ -14,6 +14,7 @@ struct fixture {
     struct buffer out;
     struct address remote, local, direct;
     struct connection_info connection;
+    struct transport_peer peer;
     struct stream_info info;
     struct header_map request, response, trailers;
     struct route route;
@@ -96,9 +97,12 @@ static void set_up(struct fixture *f) {
     ck_assert_int_eq(address_from_text(&f->remote, SLICE("1.2.3.4:5"), NULL), STATUS_OK);
     ck_assert_int_eq(address_from_text(&f->local, SLICE("[::1]:80"), NULL), STATUS_OK);
     ck_assert_int_eq(address_from_unix_path(&f->direct, SLICE("/run/x"), NULL), STATUS_OK);
-    f->connection = (struct connection_info){
-        .id = 7, .local = &f->local, .direct_remote = &f->direct, .remote = &f->remote};
-    f->connection.peer.peer_valid_from = SLICE("2026-01-02T03:04:05Z");
+    f->peer = (struct transport_peer){.peer_valid_from = SLICE("2026-01-02T03:04:05Z")};
+    f->connection = (struct connection_info){.id = 7,
+                                             .peer = &f->peer,
+                                             .local = &f->local,
+                                             .direct_remote = &f->direct,
+                                             .remote = &f->remote};
     fill_headers(f);
     fill_info(f);
     fill_metadata(f);

@@ -90,6 +90,14 @@ void log_get_connection_text(const struct log_op *op, const struct log_format_in
     log_value_text(value, text);
 }
 
+// param: offset in transport_peer.
+void log_get_peer_text(const struct log_op *op, const struct log_format_input *input,
+                       struct log_value *value) {
+    struct slice text;
+    memcpy(&text, field_of(connection_info_peer(log_connection(input)), op->param), sizeof(text));
+    log_value_text(value, text);
+}
+
 // param: offsets in stream_info of begin (low half) and end; param2: nanoseconds of the unit.
 void log_get_duration(const struct log_op *op, const struct log_format_input *input,
                       struct log_value *value) {
@@ -278,7 +286,7 @@ void log_get_server_name(const struct log_op *op, const struct log_format_input 
     const struct connection_info *connection = log_connection(input);
     log_value_text(value, connection->requested_server_name.len > 0
                               ? connection->requested_server_name
-                              : connection->peer.sni);
+                              : connection_info_peer(connection)->sni);
 }
 
 static void set_uuid(struct log_value *value, uint64_t seed) {

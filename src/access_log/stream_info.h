@@ -88,13 +88,19 @@ struct connection_info {
     struct slice listener_name;
     uint32_t traffic_direction;
     struct transport *transport; /* asks for the TLS facts; NULL once closed */
-    struct transport_peer peer;  /* filled once the handshake is done */
+    struct transport_peer *peer; /* NULL: plain; filled once the handshake is done */
     struct slice transport_failure_reason;
     const char *termination_details; /* static text; NULL: none */
     uint64_t accepted_us;
     uint64_t handshake_done_us;
     uint32_t rtt_us;
 };
+
+/* Never NULL: a plain connection's facts are all empty. */
+static inline const struct transport_peer *
+connection_info_peer(const struct connection_info *connection) {
+    return connection->peer != NULL ? connection->peer : &transport_peer_plain;
+}
 
 /* One upstream attempt's facts; the last one stays. */
 struct upstream_info {

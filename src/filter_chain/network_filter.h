@@ -39,6 +39,7 @@ struct network_filter_ops {
 struct network_filter {
     const struct network_filter_ops *ops;
     struct network_filter_chain *chain;
+    struct network_filter *next; /* in the chain */
 };
 
 struct network_filter_factory {

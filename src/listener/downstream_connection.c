@@ -23,13 +23,15 @@ static uint64_t now_us(const struct downstream_connection *conn) {
 /* ---- the end ---- */
 
 static void destroy_filters(struct downstream_connection *conn) {
-    for (uint32_t i = 0; i < conn->chain.count; i++) {
-        struct network_filter *filter = conn->chain.filters[i];
+    struct network_filter *filter = conn->chain.first;
+    conn->chain.first = NULL;
+    while (filter != NULL) {
+        struct network_filter *next = filter->next;
         if (filter->ops->on_destroy != NULL) {
             filter->ops->on_destroy(filter);
         }
+        filter = next;
     }
-    conn->chain.count = 0;
 }
 
 static void free_connection(void *arg) {
@@ -43,7 +45,9 @@ static void free_connection(void *arg) {
     stats_dec(conn->config->stats, thread, LISTENER_DOWNSTREAM_CX_ACTIVE);
     stats_record(conn->config->stats, thread, LISTENER_DOWNSTREAM_CX_LENGTH_MS,
                  (now_us(conn) - conn->info.accepted_us) / 1000);
-    timer_cancel(&conn->drain_deadline);
+    if (conn->removal != NULL) {
+        timer_cancel(&conn->removal->deadline);
+    }
     config_unpin(conn->io, &conn->config->part);
     struct worker_listener *listener = conn->listener;
     list_remove(&conn->node);
@@ -64,7 +68,7 @@ static void write_listener_logs(struct downstream_connection *conn) {
         .start_wall_us =
             event_loop_wall_us(conn->io->loop) - (now_us(conn) - conn->info.accepted_us),
         .end_us = now_us(conn),
-        .downstream_remote = &conn->remote,
+        .downstream_remote = conn->info.remote,
     };
     if (conn->filter_chain == NULL) {
         stream_info_set_flag(&info, RESPONSE_FLAG_NO_ROUTE_FOUND);
@@ -98,8 +102,8 @@ void downstream_connection_abort(struct downstream_connection *conn, const char 
         (void)setsockopt(conn->inspection->socket.fd, SOL_SOCKET, SO_LINGER, &linger,
                          sizeof(linger));
     }
+    closed(conn); /* first: what it logs lies with the inspection */
     downstream_inspect_free(conn, true);
-    closed(conn);
 }
 
 void downstream_connection_close_now(struct downstream_connection *conn) {
@@ -117,9 +121,12 @@ void downstream_connection_close_now(struct downstream_connection *conn) {
 
 static void take_handshake_facts(struct downstream_connection *conn) {
     conn->info.handshake_done_us = now_us(conn);
-    conn->info.transport->ops->peer(conn->info.transport, &conn->info.peer);
+    if (conn->info.peer == NULL) {
+        return;
+    }
+    conn->info.transport->ops->peer(conn->info.transport, conn->info.peer);
     if (conn->info.requested_server_name.len == 0) {
-        conn->info.requested_server_name = conn->info.peer.sni;
+        conn->info.requested_server_name = conn->info.peer->sni;
     }
 }
 
@@ -135,8 +142,7 @@ static void on_event(void *arg, enum connection_event event) {
                       LISTENER_DOWNSTREAM_CX_TRANSPORT_SOCKET_CONNECT_TIMEOUT);
         }
     }
-    for (uint32_t i = 0; i < conn->chain.count; i++) {
-        struct network_filter *filter = conn->chain.filters[i];
+    for (struct network_filter *filter = conn->chain.first; filter != NULL; filter = filter->next) {
         if (filter->ops->on_event != NULL) {
             filter->ops->on_event(filter, event);
         }
@@ -146,30 +152,21 @@ static void on_event(void *arg, enum connection_event event) {
     }
 }
 
-static void pass_data(struct downstream_connection *conn, uint32_t from, struct buffer *input,
-                      bool end_stream) {
-    for (uint32_t i = from; i < conn->chain.count && !conn->is_closed; i++) {
-        struct network_filter *filter = conn->chain.filters[i];
-        if (filter->ops->on_data == NULL) {
-            continue;
-        }
-        if (filter->ops->on_data(filter, input, end_stream) == NETWORK_FILTER_STOP) {
-            conn->chain.stopped_at = i;
+static void on_data(void *arg, struct buffer *input, bool end_stream) {
+    struct downstream_connection *conn = arg;
+    CHECK_MAGIC(conn, DOWNSTREAM_CONNECTION_MAGIC);
+    for (struct network_filter *filter = conn->chain.first; filter != NULL && !conn->is_closed;
+         filter = filter->next) {
+        if (filter->ops->on_data != NULL &&
+            filter->ops->on_data(filter, input, end_stream) == NETWORK_FILTER_STOP) {
             return;
         }
     }
 }
 
-static void on_data(void *arg, struct buffer *input, bool end_stream) {
-    struct downstream_connection *conn = arg;
-    CHECK_MAGIC(conn, DOWNSTREAM_CONNECTION_MAGIC);
-    pass_data(conn, 0, input, end_stream);
-}
-
 static void on_above_high_watermark(void *arg) {
     struct downstream_connection *conn = arg;
-    for (uint32_t i = 0; i < conn->chain.count; i++) {
-        struct network_filter *filter = conn->chain.filters[i];
+    for (struct network_filter *filter = conn->chain.first; filter != NULL; filter = filter->next) {
         if (filter->ops->on_above_high_watermark != NULL) {
             filter->ops->on_above_high_watermark(filter);
         }
@@ -178,8 +175,7 @@ static void on_above_high_watermark(void *arg) {
 
 static void on_below_low_watermark(void *arg) {
     struct downstream_connection *conn = arg;
-    for (uint32_t i = 0; i < conn->chain.count; i++) {
-        struct network_filter *filter = conn->chain.filters[i];
+    for (struct network_filter *filter = conn->chain.first; filter != NULL; filter = filter->next) {
         if (filter->ops->on_below_low_watermark != NULL) {
             filter->ops->on_below_low_watermark(filter);
         }
@@ -188,8 +184,7 @@ static void on_below_low_watermark(void *arg) {
 
 static void on_bytes_sent(void *arg, size_t count) {
     struct downstream_connection *conn = arg;
-    for (uint32_t i = 0; i < conn->chain.count; i++) {
-        struct network_filter *filter = conn->chain.filters[i];
+    for (struct network_filter *filter = conn->chain.first; filter != NULL; filter = filter->next) {
         if (filter->ops->on_bytes_sent != NULL) {
             filter->ops->on_bytes_sent(filter, count);
         }
@@ -228,18 +223,17 @@ static struct transport *make_transport(struct downstream_connection *conn) {
 
 static void create_filters(struct downstream_connection *conn) {
     const struct filter_chain_config *config = conn->filter_chain;
+    struct network_filter **last = &conn->chain.first;
     conn->chain.owner = conn;
-    conn->chain.stopped_at = UINT32_MAX;
-    conn->chain.filters =
-        ARENA_NEW_ARRAY(&conn->arena, config->filter_count, struct network_filter *);
     for (uint32_t i = 0; i < config->filter_count; i++) {
         struct network_filter *filter =
             config->filters[i].factory->create(config->filters[i].config, conn->io);
         filter->chain = &conn->chain;
-        conn->chain.filters[conn->chain.count++] = filter;
+        *last = filter;
+        last = &filter->next;
     }
-    for (uint32_t i = 0; i < conn->chain.count && !conn->is_closed; i++) {
-        struct network_filter *filter = conn->chain.filters[i];
+    for (struct network_filter *filter = conn->chain.first; filter != NULL && !conn->is_closed;
+         filter = filter->next) {
         if (filter->ops->on_new_connection != NULL &&
             filter->ops->on_new_connection(filter) == NETWORK_FILTER_STOP) {
             break;
@@ -247,16 +241,11 @@ static void create_filters(struct downstream_connection *conn) {
     }
 }
 
-static void take_socket_facts(struct downstream_connection *conn,
-                              const struct accepted_socket *socket) {
-    conn->local = socket->local;
-    conn->remote = socket->remote;
-    if (!address_equal(&socket->direct_remote, &socket->remote)) {
-        struct address *direct = ARENA_NEW(&conn->arena, struct address);
-        *direct = socket->direct_remote;
-        conn->info.direct_remote = direct;
-    }
-    conn->info.requested_server_name = socket->server_name;
+static const struct address *kept_address(struct downstream_connection *conn,
+                                          const struct address *address) {
+    struct address *copy = ARENA_NEW(&conn->arena, struct address);
+    *copy = *address;
+    return copy;
 }
 
 /* The candidates, one for each chain of the listener, are not to stay with the connection. */
@@ -270,9 +259,43 @@ static const struct filter_chain_config *find_chain(struct downstream_connection
     return chain;
 }
 
+/* The inspection ends: the connection gets its socket and what was read, and holds the addresses from
+ * here on. */
+static enum status open_connection(struct downstream_connection *conn, struct transport *transport,
+                                   struct error *err) {
+    struct connection_options options = {
+        .io = conn->io,
+        .transport = transport,
+        .callbacks = &callbacks,
+        .arg = conn,
+        .buffer_limit_bytes = conn->config->per_connection_buffer_limit_bytes,
+        .enable_half_close = true,
+        .handshake_timeout_ms = conn->filter_chain->transport_connect_timeout_ms,
+        .delayed_close_ms = DELAYED_CLOSE_MS,
+    };
+    struct accepted_socket socket = conn->inspection->socket;
+    conn->inspection->socket.fd = -1;
+    struct buffer early;
+    buffer_init(&early, &conn->io->buffers);
+    buffer_move(&early, &conn->inspection->input);
+    downstream_inspect_free(conn, false);
+    conn->connection =
+        connection_new_server(&options, socket.fd, &socket.local, &socket.remote, &early, err);
+    buffer_deinit(&early);
+    bool is_open = conn->connection != NULL;
+    struct connection_info *info = &conn->info;
+    info->local =
+        is_open ? connection_local_address(conn->connection) : kept_address(conn, &socket.local);
+    info->remote =
+        is_open ? connection_remote_address(conn->connection) : kept_address(conn, &socket.remote);
+    info->direct_remote = address_equal(&socket.direct_remote, &socket.remote)
+                              ? info->remote
+                              : kept_address(conn, &socket.direct_remote);
+    return is_open ? STATUS_OK : err->status;
+}
+
 void downstream_connection_start(struct downstream_connection *conn) {
-    struct inspection *inspection = conn->inspection;
-    take_socket_facts(conn, &inspection->socket);
+    conn->info.requested_server_name = conn->inspection->socket.server_name;
     conn->filter_chain = find_chain(conn);
     if (conn->filter_chain == NULL) {
         stats_inc(conn->config->stats, conn->io->index, LISTENER_NO_FILTER_CHAIN_MATCH);
@@ -285,34 +308,18 @@ void downstream_connection_start(struct downstream_connection *conn) {
         downstream_connection_abort(conn, "tls_secret_not_ready");
         return;
     }
-    struct connection_options options = {
-        .io = conn->io,
-        .transport = transport,
-        .callbacks = &callbacks,
-        .arg = conn,
-        .buffer_limit_bytes = conn->config->per_connection_buffer_limit_bytes,
-        .enable_half_close = true,
-        .handshake_timeout_ms = conn->filter_chain->transport_connect_timeout_ms,
-        .delayed_close_ms = DELAYED_CLOSE_MS,
-    };
-    int fd = inspection->socket.fd;
-    inspection->socket.fd = -1;
-    struct buffer early;
-    buffer_init(&early, &conn->io->buffers);
-    buffer_move(&early, &inspection->input);
-    downstream_inspect_free(conn, false);
     struct error err;
-    conn->connection =
-        connection_new_server(&options, fd, &conn->local, &conn->remote, &early, &err);
-    buffer_deinit(&early);
-    if (conn->connection == NULL) {
+    if (open_connection(conn, transport, &err) != STATUS_OK) {
         LOG(CONN_HANDLER, WARN, "cannot serve a connection: %s", err.message);
         closed(conn);
         return;
     }
     conn->info.id = connection_id(conn->connection);
     conn->info.transport = transport;
-    conn->info.peer.is_tls = conn->filter_chain->tls != NULL;
+    if (conn->filter_chain->tls != NULL) {
+        conn->info.peer = ARENA_NEW(&conn->arena, struct transport_peer);
+        conn->info.peer->is_tls = true;
+    }
     create_filters(conn);
 }
 
@@ -325,18 +332,9 @@ void downstream_connection_accept(struct worker_listener *listener, struct liste
     conn->listener = listener;
     conn->config = config;
     conn->io = io;
-    conn->local = *local;
-    conn->remote = *remote;
-    conn->listener_drain = &listener->drain;
-    conn->server_drain = worker_listener_server_drain(listener);
-    conn->health_failed = worker_listener_health_failed(listener);
-    // Mostly the array of its filters is all that it holds.
     arena_init_growing(&conn->arena, arena_block_overhead() + FIRST_TEXT_BYTES, MAX_TEXT_BYTES);
     event_deferred_init(&conn->deferred_free, free_connection, conn);
     conn->info = (struct connection_info){
-        .local = &conn->local,
-        .direct_remote = &conn->remote, /* until a filter tells them apart */
-        .remote = &conn->remote,
         .listener_name = config->part.name,
         .traffic_direction = config->traffic_direction,
         .accepted_us = event_loop_now_us(io->loop),
@@ -345,7 +343,7 @@ void downstream_connection_accept(struct worker_listener *listener, struct liste
     list_push_back(&listener->connections, &conn->node);
     stats_inc(config->stats, io->index, LISTENER_DOWNSTREAM_CX_TOTAL);
     stats_inc(config->stats, io->index, LISTENER_DOWNSTREAM_CX_ACTIVE);
-    downstream_inspect_start(conn, fd);
+    downstream_inspect_start(conn, fd, local, remote);
 }
 
 /* ---- draining ---- */
@@ -357,8 +355,8 @@ static void on_drain_deadline(void *arg) {
 }
 
 void downstream_connection_notify_drain(struct downstream_connection *conn, bool immediate) {
-    for (uint32_t i = 0; i < conn->chain.count && !conn->is_closed; i++) {
-        struct network_filter *filter = conn->chain.filters[i];
+    for (struct network_filter *filter = conn->chain.first; filter != NULL && !conn->is_closed;
+         filter = filter->next) {
         if (filter->ops->on_drain != NULL) {
             filter->ops->on_drain(filter, immediate);
         }
@@ -367,13 +365,14 @@ void downstream_connection_notify_drain(struct downstream_connection *conn, bool
 
 void downstream_connection_drain(struct downstream_connection *conn,
                                  const struct drain_settings *settings, bool immediate) {
-    if (conn->drain.is_draining || conn->is_closed) {
+    if (conn->removal != NULL || conn->is_closed) {
         return;
     }
-    drain_start(&conn->drain, settings, immediate, now_us(conn));
-    timer_init(&conn->drain_deadline, on_drain_deadline, conn);
-    timer_arm(conn->io->loop, &conn->drain_deadline, settings->drain_time_ms);
-    downstream_connection_notify_drain(conn, conn->drain.is_immediate);
+    conn->removal = ARENA_NEW(&conn->arena, struct connection_removal);
+    drain_start(&conn->removal->drain, settings, immediate, now_us(conn));
+    timer_init(&conn->removal->deadline, on_drain_deadline, conn);
+    timer_arm(conn->io->loop, &conn->removal->deadline, settings->drain_time_ms);
+    downstream_connection_notify_drain(conn, conn->removal->drain.is_immediate);
 }
 
 /* ---- services for network filters ---- */
@@ -397,25 +396,24 @@ const struct listener_part *network_filter_listener(const struct network_filter 
 void network_filter_continue(struct network_filter *f) {
     struct downstream_connection *conn = f->chain->owner;
     /* The bytes are still in the connection's input: reading on offers them to the chain again. */
-    conn->chain.stopped_at = UINT32_MAX;
     connection_read_disable(conn->connection, true);
     connection_read_disable(conn->connection, false);
 }
 
 bool network_filter_is_draining(const struct network_filter *f) {
     const struct downstream_connection *conn = f->chain->owner;
-    return conn->drain.is_draining || conn->listener_drain->is_draining ||
-           conn->server_drain->is_draining;
+    return conn->removal != NULL || conn->listener->drain.is_draining ||
+           worker_listener_server_drain(conn->listener)->is_draining;
 }
 
 bool network_filter_should_close_for_drain(const struct network_filter *f) {
     const struct downstream_connection *conn = f->chain->owner;
     uint64_t now = now_us(conn);
     struct random *random = &conn->io->random;
-    if (*conn->health_failed && !conn->config->drain_modify_only) {
+    if (*worker_listener_health_failed(conn->listener) && !conn->config->drain_modify_only) {
         return true;
     }
-    return drain_should_close(&conn->drain, now, random) ||
-           drain_should_close(conn->listener_drain, now, random) ||
-           drain_should_close(conn->server_drain, now, random);
+    return (conn->removal != NULL && drain_should_close(&conn->removal->drain, now, random)) ||
+           drain_should_close(&conn->listener->drain, now, random) ||
+           drain_should_close(worker_listener_server_drain(conn->listener), now, random);
 }

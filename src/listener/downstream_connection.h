@@ -21,9 +21,7 @@ struct downstream_connection;
 /* Implements the network_filter_* services. */
 struct network_filter_chain {
     struct downstream_connection *owner;
-    struct network_filter **filters;
-    uint32_t count;
-    uint32_t stopped_at; /* index of the filter that said STOP; UINT32_MAX: none */
+    struct network_filter *first; /* in their order, by `next`; NULL: none */
 };
 
 /* Only while listener filters run; freed with the verdict. */
@@ -37,6 +35,12 @@ struct inspection {
     bool ended;
 };
 
+/* Its listener version or chain was removed. */
+struct connection_removal {
+    struct drain_state drain;
+    struct timer deadline;
+};
+
 struct downstream_connection {
     struct list_node node;
     uint32_t magic;
@@ -47,13 +51,9 @@ struct downstream_connection {
     struct inspection *inspection; /* NULL once a chain is chosen */
     struct connection *connection; /* NULL before */
     struct network_filter_chain chain;
-    struct connection_info info;
-    struct address local, remote;
-    struct arena arena;       /* texts of the facts; the direct remote, where it is another */
-    struct drain_state drain; /* its listener version or chain was removed */
-    const struct drain_state *listener_drain, *server_drain;
-    const bool *health_failed;
-    struct timer drain_deadline;
+    struct connection_info info; /* its addresses are the inspection's, then the connection's */
+    struct arena arena;          /* what only some have: TLS facts, texts, a direct remote */
+    struct connection_removal *removal; /* in the arena; NULL: what it runs on is configured */
     struct event_deferred deferred_free;
     bool is_closed;
     bool was_logged;
@@ -72,7 +72,8 @@ void downstream_connection_close_now(struct downstream_connection *conn);
 
 /* downstream_inspect.c */
 /* Runs the listener filters; calls downstream_connection_start when they are done. */
-void downstream_inspect_start(struct downstream_connection *conn, int fd);
+void downstream_inspect_start(struct downstream_connection *conn, int fd,
+                              const struct address *local, const struct address *remote);
 void downstream_inspect_free(struct downstream_connection *conn, bool close_fd);
 /* Chooses the chain and starts transport and filters. */
 void downstream_connection_start(struct downstream_connection *conn);

@@ -124,17 +124,21 @@ static void on_timeout(void *arg) {
     downstream_connection_abort(conn, "listener_filter_timeout");
 }
 
-void downstream_inspect_start(struct downstream_connection *conn, int fd) {
+void downstream_inspect_start(struct downstream_connection *conn, int fd,
+                              const struct address *local, const struct address *remote) {
     struct inspection *inspection = mem_calloc(1, sizeof(*inspection));
     conn->inspection = inspection;
     inspection->socket = (struct accepted_socket){
         .arena = &conn->arena,
         .io = conn->io,
         .fd = fd,
-        .local = conn->local,
-        .remote = conn->remote,
-        .direct_remote = conn->remote,
+        .local = *local,
+        .remote = *remote,
+        .direct_remote = *remote,
     };
+    conn->info.local = &inspection->socket.local;
+    conn->info.remote = &inspection->socket.remote;
+    conn->info.direct_remote = &inspection->socket.direct_remote;
     inspection->watch.fd = -1;
     buffer_init(&inspection->input, &conn->io->buffers);
     timer_init(&inspection->timeout, on_timeout, conn);

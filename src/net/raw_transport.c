@@ -18,6 +18,8 @@ struct raw_transport {
     bool reads_much; /* the last read filled its first step: the next begins with a large one */
 };
 
+const struct transport_peer transport_peer_plain;
+
 static enum status raw_handshake(struct transport *transport, struct error *err) {
     (void)transport;
     (void)err;

@@ -43,6 +43,9 @@ struct transport_peer {
     struct slice local_dns_sans;
 };
 
+/* Of a connection without TLS. */
+extern const struct transport_peer transport_peer_plain;
+
 /* Each operation may return STATUS_AGAIN: call again on the next readiness in either direction. */
 struct transport_ops {
     /* STATUS_OK once bytes of the application may pass. Called again after each AGAIN. */

@@ -128,8 +128,10 @@ static bool is_in_fraction(const struct route_match *match, uint64_t random) {
 }
 
 static bool tls_matches(const struct route_match *match, const struct connection_info *connection) {
-    bool is_presented = connection != NULL && connection->peer.peer_certificate_presented;
-    bool is_validated = connection != NULL && connection->peer.peer_certificate_validated;
+    bool is_presented =
+        connection != NULL && connection_info_peer(connection)->peer_certificate_presented;
+    bool is_validated =
+        connection != NULL && connection_info_peer(connection)->peer_certificate_validated;
     return (match->tls_presented < 0 || (match->tls_presented != 0) == is_presented) &&
            (match->tls_validated < 0 || (match->tls_validated != 0) == is_validated);
 }

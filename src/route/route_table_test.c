@@ -240,16 +240,17 @@ START_TEST(routes_ask_for_headers_queries_grpc_tls_and_chance) {
     ck_assert_ptr_null(find_one(&model, &route));
     model.request.random = 0;
 
-    struct connection_info connection = {0};
+    struct transport_peer peer = {0};
+    struct connection_info connection = {.peer = &peer};
     route.match.tls_presented = 1;
     ck_assert_ptr_null(find_one(&model, &route));
     model.request.connection = &connection;
     ck_assert_ptr_null(find_one(&model, &route));
-    connection.peer.peer_certificate_presented = true;
+    peer.peer_certificate_presented = true;
     ck_assert_ptr_nonnull(find_one(&model, &route));
     route.match.tls_validated = 0;
     ck_assert_ptr_nonnull(find_one(&model, &route));
-    connection.peer.peer_certificate_validated = true;
+    peer.peer_certificate_validated = true;
     ck_assert_ptr_null(find_one(&model, &route));
     route_model_deinit(&model);
 }

@@ -115,22 +115,22 @@ bool http_connection_should_drain(struct http_connection *conn) {
 static void on_keepalive_timer(void *arg) {
     struct http_connection *conn = arg;
     CHECK_MAGIC(conn, HTTP_CONNECTION_MAGIC);
-    if (conn->ping_outstanding) {
+    if (conn->keepalive->ping_outstanding) {
         close_socket(conn, CONNECTION_CLOSE_NOW);
         return;
     }
-    conn->ping_outstanding = true;
+    conn->keepalive->ping_outstanding = true;
     http_codec_ping(conn->codec);
-    timer_arm(conn->io->loop, &conn->keepalive_timer, conn->config->h2_keepalive_timeout_ms);
+    timer_arm(conn->io->loop, &conn->keepalive->timer, conn->config->h2_keepalive_timeout_ms);
 }
 
 static void on_pong(void *arg) {
     struct http_connection *conn = arg;
-    if (!conn->ping_outstanding) {
+    if (conn->keepalive == NULL || !conn->keepalive->ping_outstanding) {
         return; // an answer to nothing: RFC 9113 §6.7 lets the peer send it
     }
-    conn->ping_outstanding = false;
-    timer_arm(conn->io->loop, &conn->keepalive_timer, conn->config->h2_keepalive_interval_ms);
+    conn->keepalive->ping_outstanding = false;
+    timer_arm(conn->io->loop, &conn->keepalive->timer, conn->config->h2_keepalive_interval_ms);
 }
 
 /* ---- codec callbacks ---- */
@@ -188,8 +188,8 @@ static enum status choose_protocol(struct http_connection *conn, struct buffer *
         return STATUS_OK;
     }
     const struct connection_info *info = network_filter_connection_info(&conn->base);
-    if (conn->is_tls && info->peer.alpn.len > 0) {
-        *is_http2 = slice_equal(info->peer.alpn, SLICE("h2"));
+    if (conn->is_tls && connection_info_peer(info)->alpn.len > 0) {
+        *is_http2 = slice_equal(connection_info_peer(info)->alpn, SLICE("h2"));
         return STATUS_OK;
     }
     size_t len = input->len < http2_preface_start.len ? input->len : http2_preface_start.len;
@@ -203,8 +203,11 @@ static enum status choose_protocol(struct http_connection *conn, struct buffer *
 }
 
 static void start_keepalive(struct http_connection *conn) {
-    if (conn->config->h2_keepalive_interval_ms != 0) {
-        timer_arm(conn->io->loop, &conn->keepalive_timer, conn->config->h2_keepalive_interval_ms);
+    uint32_t interval_ms = conn->config->h2_keepalive_interval_ms;
+    if (interval_ms != 0) {
+        conn->keepalive = mem_calloc(1, sizeof(*conn->keepalive));
+        timer_init(&conn->keepalive->timer, on_keepalive_timer, conn);
+        timer_arm(conn->io->loop, &conn->keepalive->timer, interval_ms);
     }
 }
 
@@ -240,7 +243,7 @@ static enum status create_codec(struct http_connection *conn, struct buffer *inp
 static enum network_filter_verdict on_new_connection(struct network_filter *f) {
     struct http_connection *conn = from_filter(f);
     conn->is_tls = network_filter_connection_info(f)->transport != NULL &&
-                   network_filter_connection_info(f)->peer.is_tls;
+                   connection_info_peer(network_filter_connection_info(f))->is_tls;
     http_connection_count(conn, HCM_DOWNSTREAM_CX_TOTAL);
     http_connection_count(conn, HCM_DOWNSTREAM_CX_ACTIVE);
     if (conn->is_tls) {
@@ -250,7 +253,9 @@ static enum network_filter_verdict on_new_connection(struct network_filter *f) {
     connection_set_delayed_close(socket_of(conn), conn->config->delayed_close_timeout_ms);
     arm_idle(conn);
     if (conn->config->max_connection_duration_ms != 0) {
-        timer_arm(conn->io->loop, &conn->duration_timer, conn->config->max_connection_duration_ms);
+        conn->duration_timer = mem_alloc(sizeof(*conn->duration_timer));
+        timer_init(conn->duration_timer, on_duration_timer, conn);
+        timer_arm(conn->io->loop, conn->duration_timer, conn->config->max_connection_duration_ms);
     }
     return NETWORK_FILTER_STOP;
 }
@@ -462,8 +467,14 @@ static void on_destroy(struct network_filter *f) {
         event_loop_now_us(conn->io->loop) - network_filter_connection_info(f)->accepted_us;
     stats_record(stats, thread, HCM_DOWNSTREAM_CX_LENGTH_MS, lived_us / 1000);
     timer_cancel(&conn->idle_timer);
-    timer_cancel(&conn->duration_timer);
-    timer_cancel(&conn->keepalive_timer);
+    if (conn->duration_timer != NULL) {
+        timer_cancel(conn->duration_timer);
+        mem_free(conn->duration_timer);
+    }
+    if (conn->keepalive != NULL) {
+        timer_cancel(&conn->keepalive->timer);
+        mem_free(conn->keepalive);
+    }
     event_loop_defer_cancel(&conn->resume);
     http_codec_free(conn->codec);
     conn->magic = 0;
@@ -490,8 +501,6 @@ struct network_filter *http_connection_create(const void *shared, struct io_cont
     conn->io = io;
     list_init(&conn->streams);
     timer_init(&conn->idle_timer, on_idle_timer, conn);
-    timer_init(&conn->duration_timer, on_duration_timer, conn);
-    timer_init(&conn->keepalive_timer, on_keepalive_timer, conn);
     event_deferred_init(&conn->resume, resume_dispatch, conn);
     return &conn->base;
 }

@@ -30,6 +30,12 @@ enum http_connection_drain {
     HTTP_CONNECTION_CLOSED,
 };
 
+/* HTTP/2 pings to a client, at an interval. */
+struct http_keepalive {
+    struct timer timer;
+    bool ping_outstanding;
+};
+
 struct http_connection {
     struct network_filter base;
     uint32_t magic;
@@ -46,13 +52,12 @@ struct http_connection {
     bool close_after_stream; /* HTTP/1.1: the response in progress is the last */
     bool input_ended;
     bool is_destroy_counted;
-    bool is_input_paused;    /* HTTP/1.1: more waits in the input than we want to hold */
-    bool is_shutting_down;   /* close as soon as nothing is in progress */
-    struct timer idle_timer; /* also the drain timer once noticed */
-    struct timer duration_timer;
-    struct timer keepalive_timer;
-    bool ping_outstanding;
-    struct event_deferred resume; /* dispatch what a pipelining client already sent */
+    bool is_input_paused;             /* HTTP/1.1: more waits in the input than we want to hold */
+    bool is_shutting_down;            /* close as soon as nothing is in progress */
+    struct timer idle_timer;          /* also the drain timer once noticed */
+    struct timer *duration_timer;     /* NULL: no limit is configured */
+    struct http_keepalive *keepalive; /* HTTP/2; NULL: not configured */
+    struct event_deferred resume;     /* dispatch what a pipelining client already sent */
     uint64_t bytes_received_seen, bytes_sent_seen;
 };
 

@@ -348,7 +348,7 @@ START_TEST(request_headers_mutate_client_certificates) {
     config.xfcc_subject = true;
     config.xfcc_uri = true;
     config.xfcc_dns = true;
-    connection.peer = (struct transport_peer){
+    struct transport_peer peer = {
         .is_tls = true,
         .peer_certificate_presented = row->is_mtls,
         .peer_certificate_validated = row->is_mtls,
@@ -358,6 +358,7 @@ START_TEST(request_headers_mutate_client_certificates) {
         .peer_dns_sans = SLICE("d.example"),
         .local_uri_sans = SLICE("spiffe://own"),
     };
+    connection.peer = &peer;
     add("x-forwarded-client-cert", "theirs");
     request_headers_mutate(&head);
     expect(row->title, "x-forwarded-client-cert", row->expect);

@@ -44,7 +44,7 @@ static struct slice xfcc_element(const struct http_connection_manager_config *co
 
 void request_headers_set_xfcc(struct request_head *head) {
     const struct http_connection_manager_config *config = head->config;
-    const struct transport_peer *peer = &head->info->connection->peer;
+    const struct transport_peer *peer = connection_info_peer(head->info->connection);
     struct header_map *headers = head->headers;
     if (config->forward_client_cert == FORWARD_CLIENT_CERT_ALWAYS_FORWARD_ONLY) {
         return;

@@ -31,7 +31,7 @@ static void gather_peers(const struct ext_authz *authz, const struct header_map 
     if (connection == NULL) {
         return;
     }
-    const struct transport_peer *peer = &connection->peer;
+    const struct transport_peer *peer = connection_info_peer(connection);
     check->source.address =
         connection->remote != NULL ? connection->remote : connection->direct_remote;
     check->destination.address = connection->local;

@@ -50,11 +50,12 @@ END_TEST
 START_TEST(ext_authz_check_names_the_peer_of_tls) {
     fx.config.include_peer_certificate = true;
     fx.config.include_tls_session = true;
-    fx.connection.peer = (struct transport_peer){.is_tls = true,
-                                                 .sni = SLICE("foo.com"),
-                                                 .peer_uri_sans = SLICE("spiffe://a,spiffe://b"),
-                                                 .peer_certificate_pem_urlencoded = SLICE("PEM"),
-                                                 .local_dns_sans = SLICE("me")};
+    struct transport_peer peer = {.is_tls = true,
+                                  .sni = SLICE("foo.com"),
+                                  .peer_uri_sans = SLICE("spiffe://a,spiffe://b"),
+                                  .peer_certificate_pem_urlencoded = SLICE("PEM"),
+                                  .local_dns_sans = SLICE("me")};
+    fx.connection.peer = &peer;
     start(true);
     Envoy__Service__Auth__V3__CheckRequest *request = asked();
     ck_assert_str_eq(request->attributes->source->principal, "spiffe://a");

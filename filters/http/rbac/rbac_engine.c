@@ -74,13 +74,13 @@ static bool metadata_matches(const struct rbac_metadata_rule *rule,
 // Envoy: the names of either kind, then the subject.
 static bool is_authenticated(const struct rbac_rule *rule,
                              const struct connection_info *connection) {
-    if (connection == NULL || !connection->peer.is_tls) {
+    if (connection == NULL || !connection_info_peer(connection)->is_tls) {
         return false;
     }
     if (!rule->has_string) {
         return true;
     }
-    const struct transport_peer *peer = &connection->peer;
+    const struct transport_peer *peer = connection_info_peer(connection);
     for (uint32_t i = 0; i < peer->peer_name_count; i++) {
         if (string_matcher_matches(&rule->string, peer->peer_names[i])) {
             return true;

@@ -25,15 +25,17 @@ static void setup(void) {
     make_address(&direct, "198.51.100.9:2");
     make_address(&forwarded, "203.0.113.3:0");
     static const struct slice names[] = {SLICE_INIT("spiffe://a/b,c"), SLICE_INIT("client.test")};
+    static struct transport_peer peer;
+    peer = (struct transport_peer){.is_tls = true,
+                                   .peer_names = names,
+                                   .peer_name_count = 2,
+                                   .peer_subject = SLICE("CN=client")};
     fx.connection = (struct connection_info){
         .local = &local,
         .remote = &remote,
         .direct_remote = &direct,
         .requested_server_name = SLICE("www.test"),
-        .peer = {.is_tls = true,
-                 .peer_names = names,
-                 .peer_name_count = 2,
-                 .peer_subject = SLICE("CN=client")},
+        .peer = &peer,
     };
 }
 static void teardown(void) {
@@ -142,7 +144,7 @@ START_TEST(principal_decides) {
 END_TEST
 
 START_TEST(plain_text_connection_is_not_authenticated) {
-    fx.connection.peer = (struct transport_peer){0};
+    fx.connection.peer = NULL;
     use_policy("ALLOW", "any: true", "authenticated: {}");
     ck_assert(!request("/", ""));
 }

@@ -141,14 +141,17 @@ size_t h2_encode_fields(struct h2_codec *h2, const struct header_map *headers,
         if (is_dropped(entry)) {
             continue;
         }
-        if (!is_safe(entry->name) || !is_safe(entry->value)) {
-            return 0;
-        }
+        struct slice name = entry->name;
         uint8_t flags = index_flags(entry);
         if (entry->id != HEADER_OTHER) {
+            name = header_id_name(entry->id);
             flags |= NGHTTP2_NV_FLAG_NO_COPY_NAME;
+        } else if (!is_safe(name)) {
+            return 0;
         }
-        struct slice name = entry->id == HEADER_OTHER ? entry->name : header_id_name(entry->id);
+        if (!is_safe(entry->value)) {
+            return 0;
+        }
         shared->fields[count++] = make_field(name, entry->value, flags);
     }
     return count;

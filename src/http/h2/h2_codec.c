@@ -145,6 +145,7 @@ static void free_codec(struct http_codec *codec) {
         h2_stream_finish(s);
         h2_stream_free(s);
     }
+    list_remove(&h2->rest);
     nghttp2_session_del(h2->session);
     h2->magic = 0;
     mem_free(h2);
@@ -247,6 +248,7 @@ static struct http_codec *codec_new(const struct http_codec_options *options,
     set_defaults(&h2->options, &h2->limits);
     list_init(&h2->streams);
     list_init(&h2->ready);
+    list_init(&h2->rest);
     event_deferred_init(&h2->flush, h2_flush_deferred, h2);
     h2_scan_init(&h2->scan, is_server);
     init_budgets(h2);

@@ -98,6 +98,7 @@ struct h2_codec {
     struct event_deferred flush;
     struct list_node streams;
     struct list_node ready;
+    struct list_node rest;          /* h2_shared.resting */
     struct h2_stream *delivering;   /* NULL once it went away under the delivery */
     struct h2_stream *block_stream; /* whose header block nghttp2 is decoding */
     struct h2_stream *sending;      /* of the DATA frame being made */

@@ -11,7 +11,28 @@
 /* The size of a session's frame buffer: header, pad length and payload. Another version of nghttp2 with
  * another size never asks for this one, and then each session has its own. */
 enum { FRAME_BUFFER_BYTES = 9 + 1 + 16384 };
-enum { MAX_FREE_STREAMS = 256 };
+enum { MAX_FREE_STREAMS = 256, REST_MS = 1000 };
+
+static void on_rest_timer(void *arg) {
+    struct h2_shared *shared = arg;
+    while (!list_is_empty(&shared->resting)) {
+        struct h2_codec *h2 = LIST_ENTRY(shared->resting.next, struct h2_codec, rest);
+        list_remove(&h2->rest);
+        if (list_is_empty(&h2->streams)) {
+            slab_heap_discard_zeroes(h2->memory_hook.stream_table);
+        }
+    }
+}
+
+void h2_shared_rest(struct h2_shared *shared, struct h2_codec *h2) {
+    if (list_is_linked(&h2->rest)) {
+        return;
+    }
+    list_push_back(&shared->resting, &h2->rest);
+    if (!timer_is_armed(&shared->rest_timer)) {
+        timer_arm(shared->loop, &shared->rest_timer, REST_MS);
+    }
+}
 
 struct h2_shared *h2_shared_get(struct io_context *io) {
     struct h2_shared *shared = io->h2_shared;
@@ -20,6 +41,10 @@ struct h2_shared *h2_shared_get(struct io_context *io) {
         shared->frame_buffer = mem_alloc(FRAME_BUFFER_BYTES);
         block_pool_init(&shared->streams, sizeof(struct h2_stream), MAX_FREE_STREAMS);
         shared->callbacks = h2_callbacks_new();
+        shared->loop = io->loop;
+        slab_heap_init(&shared->heap);
+        list_init(&shared->resting);
+        timer_init(&shared->rest_timer, on_rest_timer, shared);
         io->h2_shared = shared;
     }
     shared->refs++;
@@ -33,6 +58,8 @@ void h2_shared_unref(struct io_context *io) {
     }
     io->h2_shared = NULL;
     nghttp2_session_callbacks_del(shared->callbacks);
+    timer_cancel(&shared->rest_timer);
+    slab_heap_deinit(&shared->heap);
     block_pool_deinit(&shared->streams);
     mem_free(shared->fields);
     mem_free(shared->frame_buffer);
@@ -45,7 +72,7 @@ static void *hook_malloc(size_t size, void *arg) {
         hook->is_claimed = true;
         return hook->frame_buffer;
     }
-    return mem_alloc(size);
+    return slab_alloc(hook->heap, size);
 }
 
 static void hook_free(void *ptr, void *arg) {
@@ -54,12 +81,20 @@ static void hook_free(void *ptr, void *arg) {
         hook->is_claimed = false;
         return;
     }
-    mem_free(ptr);
+    if (ptr == hook->stream_table) {
+        hook->stream_table = NULL;
+    }
+    slab_free(hook->heap, ptr);
 }
 
 static void *hook_calloc(size_t count, size_t size, void *arg) {
-    (void)arg;
-    return mem_calloc(count, size);
+    struct h2_memory_hook *hook = arg;
+    void *block = slab_calloc(hook->heap, count, size);
+    // Only a table asks for a cleared page; what is given back is looked at anyway.
+    if (count * size == SLAB_PAGE_BYTES && hook->stream_table == NULL) {
+        hook->stream_table = block;
+    }
+    return block;
 }
 
 static void *hook_realloc(void *ptr, size_t size, void *arg) {
@@ -68,16 +103,19 @@ static void *hook_realloc(void *ptr, size_t size, void *arg) {
         return hook_malloc(size, arg);
     }
     if (ptr != hook->frame_buffer) {
-        return mem_realloc(ptr, size);
+        if (ptr == hook->stream_table) {
+            hook->stream_table = NULL;
+        }
+        return slab_realloc(hook->heap, ptr, size);
     }
-    void *own = mem_alloc(size);
+    void *own = slab_alloc(hook->heap, size);
     memcpy(own, ptr, size < FRAME_BUFFER_BYTES ? size : FRAME_BUFFER_BYTES);
     hook->is_claimed = false;
     return own;
 }
 
 void h2_memory_init(struct h2_shared *shared, struct h2_memory_hook *hook, nghttp2_mem *mem) {
-    *hook = (struct h2_memory_hook){.frame_buffer = shared->frame_buffer};
+    *hook = (struct h2_memory_hook){.heap = &shared->heap, .frame_buffer = shared->frame_buffer};
     *mem = (nghttp2_mem){
         .mem_user_data = hook,
         .malloc = hook_malloc,

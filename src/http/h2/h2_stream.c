@@ -53,6 +53,9 @@ void h2_stream_finish(struct h2_stream *s) {
         end_activity(s);
     }
     list_remove(&s->node);
+    if (list_is_empty(&h2->streams)) {
+        h2_shared_rest(h2->shared, h2);
+    }
     if (h2->sending == s) {
         h2->sending = NULL;
     }

@@ -41,6 +41,11 @@ void config_names_add(struct config_names *names, enum config_kind kind, struct 
 void config_names_remove(struct config_names *names, enum config_kind kind, struct slice name,
                          uint32_t slot);
 
+/* ---- parts ---- */
+
+/* No thread's snapshot has it any more: runs what config_part_on_retire was given. */
+void config_part_retire(struct config_part *part);
+
 /* ---- pins ---- */
 
 /* One cell for each of `threads` io_contexts; each on a cache line of its own. `control` gets the mail

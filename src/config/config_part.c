@@ -8,6 +8,7 @@ struct config_cleanup {
     struct config_cleanup *next;
     void (*fn)(void *object);
     void *object;
+    bool is_at_retirement;
 };
 
 /* A configuration has ten thousands of parts, most of them small: the first block holds the part itself
@@ -39,6 +40,18 @@ struct config_part *config_part_ref(struct config_part *part) {
     return part;
 }
 
+void config_part_retire(struct config_part *part) {
+    for (struct config_cleanup **at = &part->cleanups; *at != NULL;) {
+        struct config_cleanup *cleanup = *at;
+        if (!cleanup->is_at_retirement) {
+            at = &cleanup->next;
+            continue;
+        }
+        *at = cleanup->next;
+        cleanup->fn(cleanup->object);
+    }
+}
+
 static void part_free(struct config_part *part) {
     for (struct config_cleanup *at = part->cleanups; at != NULL; at = at->next) {
         at->fn(at->object);
@@ -61,8 +74,18 @@ void config_part_unref(struct config_part *part) {
     }
 }
 
-void config_part_on_free(struct config_part *part, void (*fn)(void *object), void *object) {
+static void add_cleanup(struct config_part *part, void (*fn)(void *object), void *object,
+                        bool is_at_retirement) {
     struct config_cleanup *cleanup = ARENA_NEW(&part->arena, struct config_cleanup);
-    *cleanup = (struct config_cleanup){.next = part->cleanups, .fn = fn, .object = object};
+    *cleanup = (struct config_cleanup){
+        .next = part->cleanups, .fn = fn, .object = object, .is_at_retirement = is_at_retirement};
     part->cleanups = cleanup;
+}
+
+void config_part_on_free(struct config_part *part, void (*fn)(void *object), void *object) {
+    add_cleanup(part, fn, object, false);
+}
+
+void config_part_on_retire(struct config_part *part, void (*fn)(void *object), void *object) {
+    add_cleanup(part, fn, object, true);
 }

@@ -60,5 +60,8 @@ struct config_part *config_part_ref(struct config_part *part);
 void config_part_unref(struct config_part *part); /* NULL allowed; the last runs the cleanups */
 /* Runs fn(object) when the part is freed, last registered first: for what an arena cannot free. */
 void config_part_on_free(struct config_part *part, void (*fn)(void *object), void *object);
+/* The same, but already when the part has left the snapshots of all threads, though streams and
+ * connections may still pin it: for what only those need that look it up. */
+void config_part_on_retire(struct config_part *part, void (*fn)(void *object), void *object);
 
 #endif

@@ -107,8 +107,23 @@ static void snapshot_unref(struct snapshot *snapshot) {
     mem_free(snapshot);
 }
 
-static void snapshot_swapped(struct snapshot *snapshot) {
+// All threads are past what the snapshot replaced.
+static void retire_replaced(const struct config_store *store, const struct snapshot *snapshot) {
+    for (uint32_t i = 0; i < snapshot->change_count; i++) {
+        const struct config_change *change = &snapshot->changes[i];
+        // Unless it was put in place again.
+        if (change->before != NULL &&
+            config_table_get(&store->tables[change->kind], change->slot) != change->before) {
+            config_part_retire(change->before);
+        }
+    }
+}
+
+static void snapshot_swapped(const struct config_store *store, struct snapshot *snapshot) {
     if (--snapshot->unswapped == 0) {
+        if (!store->is_freed) {
+            retire_replaced(store, snapshot);
+        }
         snapshot_drop_changes(snapshot);
     }
     snapshot_unref(snapshot);
@@ -362,7 +377,7 @@ struct config_part *config_store_next(const struct config_store *store, enum con
 static void release(struct config_store *store, struct snapshot *previous,
                     struct snapshot *swapped) {
     if (swapped != NULL) {
-        snapshot_swapped(swapped);
+        snapshot_swapped(store, swapped);
     }
     snapshot_unref(previous);
     store_release(store);
@@ -487,7 +502,7 @@ void config_store_publish(struct config_store *store) {
     store->current = next;
     swap_control(store, next);
     post_to_workers(store, next);
-    snapshot_swapped(next);
+    snapshot_swapped(store, next);
     snapshot_unref(before);
     store->is_publishing = false;
 }

@@ -176,6 +176,48 @@ START_TEST(config_store_pinned_part_outlives_its_removal) {
 }
 END_TEST
 
+START_TEST(config_store_part_retires_when_all_have_swapped_though_pinned) {
+    struct fixture fixture;
+    fixture_init(&fixture);
+    int freed = 0;
+    int retired = 0;
+    struct config_part *listener = part_new(CONFIG_LISTENER, "l", &freed);
+    config_part_on_retire(listener, count_free, &retired);
+    put(&fixture, CONFIG_LISTENER, "l", listener);
+    fixture_run(&fixture);
+    config_pin(&fixture.worker, listener);
+    put(&fixture, CONFIG_LISTENER, "l", NULL);
+    (void)event_loop_run_once(fixture.control.loop, 0);
+    ck_assert_int_eq(retired, 0); // the worker still has the old snapshot
+    fixture_run(&fixture);
+    ck_assert_int_eq(retired, 1);
+    ck_assert_int_eq(freed, 0);
+    config_unpin(&fixture.worker, listener);
+    fixture_run(&fixture);
+    ck_assert_int_eq(retired, 1);
+    ck_assert_int_eq(freed, 1);
+    fixture_deinit(&fixture);
+}
+END_TEST
+
+START_TEST(config_store_part_that_is_put_again_does_not_retire) {
+    struct fixture fixture;
+    fixture_init(&fixture);
+    int retired = 0;
+    struct config_part *listener = part_new(CONFIG_LISTENER, "l", NULL);
+    config_part_on_retire(listener, count_free, &retired);
+    put(&fixture, CONFIG_LISTENER, "l", config_part_ref(listener));
+    fixture_run(&fixture);
+    put(&fixture, CONFIG_LISTENER, "l", NULL);
+    (void)event_loop_run_once(fixture.control.loop, 0);
+    put(&fixture, CONFIG_LISTENER, "l", listener);
+    fixture_run(&fixture);
+    ck_assert_int_eq(retired, 0);
+    fixture_deinit(&fixture);
+    ck_assert_int_eq(retired, 1); // at the latest with the part
+}
+END_TEST
+
 START_TEST(config_store_pin_within_a_snapshot_costs_no_mail) {
     struct fixture fixture;
     fixture_init(&fixture);
@@ -311,6 +353,8 @@ int main(void) {
     tcase_add_test(tcase, config_store_replaced_part_is_freed_when_all_have_swapped);
     tcase_add_test(tcase, config_store_removed_name_is_not_found);
     tcase_add_test(tcase, config_store_pinned_part_outlives_its_removal);
+    tcase_add_test(tcase, config_store_part_retires_when_all_have_swapped_though_pinned);
+    tcase_add_test(tcase, config_store_part_that_is_put_again_does_not_retire);
     tcase_add_test(tcase, config_store_pin_within_a_snapshot_costs_no_mail);
     tcase_add_test(tcase, config_store_late_subscriber_gets_the_present_snapshot);
     tcase_add_test(tcase, config_store_free_with_mail_under_way_frees_all);

@@ -25,7 +25,7 @@ struct bound_socket {
 /* What one listener part holds. */
 struct held_sockets {
     struct listener_sockets base;
-    struct listener_manager *manager;
+    struct listener_part *part;
     struct bound_socket **sockets;
     int *fds;
     struct address *bound;
@@ -38,6 +38,7 @@ struct listener_manager {
     struct stats_scope *stats;
     struct list_node sockets;
     uint32_t workers;
+    bool is_stopped, is_inbound_stopped;
 };
 
 static void count(struct listener_manager *manager, uint32_t stat) {
@@ -150,6 +151,7 @@ static void release_sockets(void *object) {
     for (uint32_t i = 0; i < held->base.address_count; i++) {
         bound_socket_unref(held->sockets[i]);
     }
+    held->part->sockets = NULL;
     mem_free(held->sockets);
     mem_free(held->fds);
     mem_free(held->bound);
@@ -159,7 +161,7 @@ static void release_sockets(void *object) {
 static enum status hold_sockets(struct listener_manager *manager, struct listener_part *part,
                                 struct error *err) {
     struct held_sockets *held = mem_calloc(1, sizeof(*held));
-    held->manager = manager;
+    held->part = part;
     held->sockets = mem_calloc(part->address_count, sizeof(*held->sockets));
     held->fds = mem_calloc((size_t)part->address_count * manager->workers, sizeof(int));
     held->bound = mem_calloc(part->address_count, sizeof(struct address));
@@ -184,7 +186,8 @@ static enum status hold_sockets(struct listener_manager *manager, struct listene
     held->base.fds = held->fds;
     held->base.bound = held->bound;
     part->sockets = &held->base;
-    config_part_on_free(&part->part, release_sockets, held);
+    // Not with its last connection: nobody accepts any more, so nobody may be let wait.
+    config_part_on_retire(&part->part, release_sockets, held);
     return STATUS_OK;
 }
 
@@ -204,8 +207,20 @@ static void attach_stats(struct listener_manager *manager, struct listener_part 
     config_part_on_free(&part->part, release_stats, part->tls_stats);
 }
 
+static bool is_out_of_service(const struct listener_manager *manager,
+                              const struct listener_part *part) {
+    return manager->is_stopped ||
+           (manager->is_inbound_stopped && part->traffic_direction == TRAFFIC_INBOUND);
+}
+
 enum status listener_manager_put(struct listener_manager *manager, struct listener_part *part,
                                  struct error *err) {
+    if (is_out_of_service(manager, part)) {
+        LOG(CONFIG, DEBUG, "listener '%.*s' comes after the end of listening",
+            SLICE_ARG(part->part.name));
+        config_part_unref(&part->part);
+        return STATUS_OK;
+    }
     uint32_t slot = config_store_slot(manager->store, CONFIG_LISTENER, part->part.name);
     const struct config_part *present = config_store_get(manager->store, CONFIG_LISTENER, slot);
     bool is_update = present != NULL;
@@ -246,6 +261,8 @@ void listener_manager_remove(struct listener_manager *manager, struct slice name
 }
 
 void listener_manager_stop(struct listener_manager *manager, bool inbound_only) {
+    manager->is_inbound_stopped = true;
+    manager->is_stopped = manager->is_stopped || !inbound_only;
     uint32_t slot = 0;
     for (struct config_part *part = config_store_next(manager->store, CONFIG_LISTENER, &slot);
          part != NULL; part = config_store_next(manager->store, CONFIG_LISTENER, &slot)) {

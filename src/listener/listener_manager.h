@@ -2,7 +2,8 @@
 /*
  * The control thread's side of listeners: makes their sockets (so that a bind error is known before
  * anything is published), keeps a socket open while any listener wants its address, and puts the part
- * into the store. Workers (worker_listeners) act on the snapshot.
+ * into the store. Workers (worker_listeners) act on the snapshot; once all of them have let a removed
+ * listener go, its socket is closed, whatever connections of it still finish.
  */
 #ifndef SRC_LISTENER_LISTENER_MANAGER_H
 #define SRC_LISTENER_LISTENER_MANAGER_H
@@ -15,7 +16,7 @@ struct io_context;
 struct listener_manager;
 
 /* The bound sockets of one listener: fds[address * workers + worker]; without SO_REUSEPORT all workers
- * share one fd. Set into listener_part.sockets; owned by the manager. */
+ * share one fd. Set into listener_part.sockets as long as the part is served; owned by the manager. */
 struct listener_sockets {
     const int *fds;
     const struct address *bound; /* the addresses with real ports */
@@ -35,8 +36,8 @@ enum status listener_manager_put(struct listener_manager *manager, struct listen
                                  struct error *err) MUST_USE;
 /* Removes it; connections drain. */
 void listener_manager_remove(struct listener_manager *manager, struct slice name);
-/* Takes all (`inbound_only`: inbound) listeners out of service: the end of /drain_listeners. Connections
- * that are open finish by the drain's rules. */
+/* Takes all (`inbound_only`: inbound) listeners out of service, for good: those that are put later are
+ * ignored, as in Envoy. Connections that are open finish by the drain's rules. */
 void listener_manager_stop(struct listener_manager *manager, bool inbound_only);
 void listener_manager_set_workers_started(struct listener_manager *manager);
 struct stats_scope *listener_manager_stats(struct listener_manager *manager);

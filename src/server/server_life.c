@@ -114,6 +114,8 @@ void server_shutdown(struct server *server, bool at_once) {
     server->state = SERVER_DRAINING;
     timer_arm(server->control.loop, &server->deadline_timer, server->drain.drain_time_ms);
     all_workers_drain(server, true, false, true);
+    // New clients are to be refused, or to reach whoever shares the address, not to wait unaccepted.
+    listener_manager_stop(server->listeners, false);
 }
 
 static void on_terminate(void *arg, int signal) {

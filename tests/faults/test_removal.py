@@ -83,8 +83,6 @@ def test_routes(world, pool):
     check_finish(world, held)
 
 
-@pytest.mark.xfail(strict=True, reason="the socket of a removed listener stays open, unaccepted, "
-                                       "while a connection of it is left: new clients hang")
 def test_listener(world, pool):
     held = hold(world, pool)
     world.stub.set(remove=[(config.LISTENER, "main")])

@@ -111,6 +111,9 @@ struct http_codec {
     /* HTTP/1.1: nothing further is read from this connection ("Connection: close", a refused message,
      * a tunnel). The owner closes it once the stream has ended and the output is flushed. */
     bool is_ended;
+    /* HTTP/1.1: what dispatch left in the input is the beginning of something (a line of a head) and
+     * cannot be taken before more has come; its length is limited. */
+    bool needs_input;
 };
 struct http_codec_stream {
     const struct http_codec_stream_ops *ops;

@@ -341,12 +341,12 @@ static void dispatch(struct http_connection *conn, struct buffer *input, bool en
 }
 
 /* What the codec leaves (a pipelined request, a body that nobody takes yet) stays in the connection's
- * input; beyond this the rest waits in the kernel. */
+ * input; beyond this the rest waits in the kernel. Half a line is no such thing: the codec waits. */
 static void bound_input(struct http_connection *conn, const struct buffer *input) {
     uint32_t limit = network_filter_listener(&conn->base)->per_connection_buffer_limit_bytes;
     limit = limit == 0 || limit > MAX_LEFT_INPUT_BYTES ? MAX_LEFT_INPUT_BYTES : limit;
     if (!conn->is_input_paused && conn->codec != NULL && conn->codec->protocol != HTTP_2 &&
-        conn->stream_count > 0 && input->len > limit) {
+        !conn->codec->needs_input && conn->stream_count > 0 && input->len > limit) {
         conn->is_input_paused = true;
         connection_read_disable(socket_of(conn), true);
     }

@@ -216,6 +216,12 @@ static bool begin_request(struct h1_codec *codec, struct buffer *input) {
     return true;
 }
 
+/* A state in which the codec takes all that it can. */
+static bool is_amid_message(const struct h1_codec *codec) {
+    return codec->read == H1_READ_START || codec->read == H1_READ_FIELDS ||
+           codec->read == H1_READ_CHUNKED || codec->read == H1_READ_TRAILERS;
+}
+
 static enum status server_dispatch(struct http_codec *base, struct buffer *input,
                                    struct error *err) {
     struct h1_codec *codec = h1_codec_of(base);
@@ -236,6 +242,7 @@ static enum status server_dispatch(struct http_codec *base, struct buffer *input
         buffer_clear(input);
     }
     codec->in_dispatch = false;
+    base->needs_input = codec->read_disabled == 0 && input->len > 0 && is_amid_message(codec);
     return h1_dispatch_result(codec, err);
 }
 

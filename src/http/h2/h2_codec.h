@@ -87,7 +87,7 @@ struct h2_codec {
     bool is_server;
     bool is_flushing, is_dispatching, is_delivering;
     bool goaway_sent;
-    bool goaway_received, tell_goaway, tell_pong, tell_max_streams;
+    bool goaway_received, tell_goaway, tell_pong, tell_max_streams, tell_output;
     uint32_t max_streams; /* client: the peer's */
     struct http_codec_options options;
     struct http2_options limits; /* zeroes replaced */
@@ -168,6 +168,8 @@ void h2_stream_update_watermark(struct h2_stream *s);
 /* h2_output.c */
 void h2_set_dirty(struct h2_codec *h2);
 void h2_flush(struct h2_codec *h2);
+/* The frames only: on_output is left to the next flush. */
+void h2_produce(struct h2_codec *h2);
 void h2_flush_deferred(void *arg);
 ssize_t h2_read_data(nghttp2_session *session, int32_t stream_id, uint8_t *buf, size_t length,
                      uint32_t *data_flags, nghttp2_data_source *source, void *user_data);

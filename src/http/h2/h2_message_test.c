@@ -344,6 +344,45 @@ START_TEST(message_underscores_are_dealt_with_as_configured) {
 }
 END_TEST
 
+/* Where a frame of the type begins in the output; SIZE_MAX: nowhere. */
+static size_t frame_offset(uint8_t type) {
+    for (size_t at = 0; at + 9 <= raw.end.output.len;) {
+        uint8_t head[9];
+        buffer_copy_out(&raw.end.output, at, head, sizeof(head));
+        if (head[3] == type) {
+            return at;
+        }
+        at += 9 + ((size_t)head[0] << 16 | (size_t)head[1] << 8 | head[2]);
+    }
+    return SIZE_MAX;
+}
+
+START_TEST(message_reset_goes_behind_the_answer_that_was_begun_in_the_same_turn) {
+    raw_init(&raw, true, (struct http_codec_options){0}, (struct http2_options){0});
+    raw_get(&raw, 1, true);
+    raw_feed(&raw);
+    struct test_stream *s = &raw.end.streams[0];
+    struct header_map map;
+    header_map_init(&map, &s->arena);
+    test_add(&map, ":status", "200");
+    ck_assert_int_eq(http_stream_encode_headers(s->stream, &map, false), STATUS_OK);
+    if (_i == 1) {
+        test_send(s, 5, false);
+    }
+    http_stream_reset(s->stream, HTTP_RESET_LOCAL);
+    s->stream = NULL;
+    uint32_t told = raw.end.output_count;
+    test_turn(&raw.world);
+    ck_assert_uint_gt(raw.end.output_count, told);
+    size_t head = frame_offset(1);
+    size_t data = frame_offset(0);
+    size_t reset = frame_offset(3);
+    ck_assert(head != SIZE_MAX && reset != SIZE_MAX && head < reset);
+    ck_assert((data != SIZE_MAX) == (_i == 1) && (_i == 0 || (head < data && data < reset)));
+    raw_deinit(&raw);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("h2_message");
     TCase *tests = tcase_create("h2_message");
@@ -357,6 +396,8 @@ int main(void) {
     tcase_add_test(tests, message_push_promise_ends_the_client);
     tcase_add_loop_test(tests, message_underscores_are_dealt_with_as_configured, 0,
                         (int)ARRAY_LEN(underscore_cases));
+    tcase_add_loop_test(tests, message_reset_goes_behind_the_answer_that_was_begun_in_the_same_turn,
+                        0, 2);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

@@ -215,26 +215,33 @@ void h2_set_send_callbacks(nghttp2_session_callbacks *callbacks) {
     nghttp2_session_callbacks_set_on_frame_not_send_callback(callbacks, on_frame_not_send);
 }
 
-void h2_flush(struct h2_codec *h2) {
-    struct buffer *output = h2->options.output;
-    size_t before = output->len;
+void h2_produce(struct h2_codec *h2) {
     ASSERT(!h2->is_flushing);
     h2->is_flushing = true;
     for (;;) {
         const uint8_t *bytes;
+        size_t before = h2->options.output->len;
         ssize_t len = nghttp2_session_mem_send(h2->session, &bytes);
         if (len < 0 && h2->failure == NULL) {
             h2->failure = "http2.unknown.nghttp2.error";
             h2->failure_reason = HTTP_RESET_CONNECTION_TERMINATION;
         }
+        if (len > 0) {
+            buffer_append(h2->options.output, slice_make(bytes, (size_t)len));
+            h2->outbound.produced_bytes += (uint64_t)len;
+        }
+        h2->tell_output |= h2->options.output->len > before;
         if (len <= 0) {
             break;
         }
-        buffer_append(output, slice_make(bytes, (size_t)len));
-        h2->outbound.produced_bytes += (uint64_t)len;
     }
     h2->is_flushing = false;
-    if (output->len > before) {
+}
+
+void h2_flush(struct h2_codec *h2) {
+    h2_produce(h2);
+    if (h2->tell_output) {
+        h2->tell_output = false;
         h2->options.callbacks->on_output(h2->options.arg);
     }
 }

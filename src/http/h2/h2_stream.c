@@ -213,6 +213,18 @@ static uint32_t error_code_of(const struct h2_stream *s, enum http_reset_reason 
     return s->end_sent ? NGHTTP2_NO_ERROR : NGHTTP2_INTERNAL_ERROR;
 }
 
+/* nghttp2 forgets what is queued of a stream as soon as its reset is. An answer that has begun goes out
+ * before it is broken off, so that its client sees that. */
+static void send_before_reset(struct h2_stream *s) {
+    struct h2_codec *h2 = s->h2;
+    bool has_queued =
+        s->pending.len > 0 || nghttp2_session_get_outbound_queue_size(h2->session) > 0;
+    if (h2->is_server && h2->failure == NULL && has_queued) {
+        h2_produce(h2);
+        h2_set_dirty(h2);
+    }
+}
+
 static void reset(struct http_codec_stream *base, enum http_reset_reason reason) {
     struct h2_stream *s = from_base(base);
     struct h2_codec *h2 = s->h2;
@@ -227,6 +239,9 @@ static void reset(struct http_codec_stream *base, enum http_reset_reason reason)
         return;
     }
     if (is_live) {
+        send_before_reset(s);
+    }
+    if (is_live && !s->is_gone) {
         (void)nghttp2_submit_rst_stream(h2->session, NGHTTP2_FLAG_NONE, (int32_t)base->id,
                                         error_code_of(s, reason));
         h2_set_dirty(h2);

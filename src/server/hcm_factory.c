@@ -3,6 +3,8 @@
 
 #include "src/base/check.h"
 #include "src/filter_chain/filter_config.h"
+#include "src/http/h1/http1_stats.h"
+#include "src/http/h2/http2_stats.h"
 #include "src/stream/http_connection.h"
 #include "src/stream/http_connection_stats.h"
 #include "xds/decode/http_connection_manager.h"
@@ -36,6 +38,8 @@ static const void *parse(struct filter_config_context *context,
     shared->config = config;
     shared->stats = make_scope(context, prefix, &hcm_stat_table);
     shared->listener_stats = make_scope(context, listener_prefix, &hcm_listener_stat_table);
+    shared->http1_stats = make_scope(context, SLICE("http1"), &http1_stat_table);
+    shared->http2_stats = make_scope(context, SLICE("http2"), &http2_stat_table);
     return shared;
 }
 

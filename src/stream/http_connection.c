@@ -224,6 +224,7 @@ static enum status create_codec(struct http_connection *conn, struct buffer *inp
         .max_headers_count = config->max_headers_count,
         .stream_buffer_bytes =
             network_filter_listener(&conn->base)->per_connection_buffer_limit_bytes,
+        .stats = is_http2 ? conn->shared->http2_stats : conn->shared->http1_stats,
         .underscores = config->underscores,
     };
     conn->codec = is_http2 ? http2_server_codec_new(&options, &config->http2)

@@ -20,6 +20,8 @@ struct http_connection_shared {
     const struct http_connection_manager_config *config;
     struct stats_scope *stats;          /* hcm_stat_table; referenced by the listener part */
     struct stats_scope *listener_stats; /* hcm_listener_stat_table */
+    /* Of the codecs, one for all connection managers: http1_stat_table, http2_stat_table. */
+    struct stats_scope *http1_stats, *http2_stats;
     struct slice node_id, node_cluster; /* for log formats */
 };
 

@@ -3,6 +3,8 @@
 
 #include "src/base/check.h"
 #include "src/base/log.h"
+#include "src/http/h1/http1_stats.h"
+#include "src/http/h2/http2_stats.h"
 #include "src/tls/tls_transport.h"
 #include "src/upstream/cluster_dns.h"
 #include "src/upstream/cluster_manager_internal.h"
@@ -174,6 +176,21 @@ static void release_state(void *object) {
     cluster_state_unref(object);
 }
 
+/* A scope below the cluster's, unless it is there. */
+static void add_stats(const struct cluster_state *state, struct stats_scope *_Atomic *scope,
+                      const char *name, const struct stat_table *table) {
+    if (atomic_load_explicit(scope, memory_order_relaxed) != NULL) {
+        return;
+    }
+    struct arena arena;
+    arena_init_heap(&arena, 0);
+    struct slice prefix =
+        arena_printf(&arena, "cluster.%.*s.%s", SLICE_ARG(state->stat_name), name);
+    atomic_store_explicit(scope, stats_scope_get(state->manager->stats, prefix, table),
+                          memory_order_release);
+    arena_deinit(&arena);
+}
+
 /* What of a configuration lives in the state: limits, TLS stats, outlier detection, checks. */
 static void configure_state(struct managed_cluster *cluster,
                             const struct cluster_generation *generation) {
@@ -187,14 +204,15 @@ static void configure_state(struct managed_cluster *cluster,
     for (uint32_t i = 0; i < generation->part->socket_count; i++) {
         is_tls = is_tls || generation->part->sockets[i].tls != NULL;
     }
-    if (is_tls && atomic_load_explicit(&state->ssl_stats, memory_order_relaxed) == NULL) {
-        struct arena arena;
-        arena_init_heap(&arena, 0);
-        struct slice prefix = arena_printf(&arena, "cluster.%.*s.ssl", SLICE_ARG(state->stat_name));
-        atomic_store_explicit(&state->ssl_stats,
-                              stats_scope_get(manager->stats, prefix, &tls_stat_table),
-                              memory_order_release);
-        arena_deinit(&arena);
+    enum upstream_protocol protocol = generation->part->http.protocol;
+    if (is_tls) {
+        add_stats(state, &state->ssl_stats, "ssl", &tls_stat_table);
+    }
+    if (protocol != UPSTREAM_HTTP_2) {
+        add_stats(state, &state->http1_stats, "http1", &http1_stat_table);
+    }
+    if (protocol != UPSTREAM_HTTP_1) {
+        add_stats(state, &state->http2_stats, "http2", &http2_stat_table);
     }
     outlier_detector_configure(cluster, state, generation->part->outlier);
 }

@@ -61,6 +61,8 @@ void cluster_state_unref(struct cluster_state *state) {
     hash_map_deinit(&state->hosts);
     stats_scope_unref(state->stats);
     stats_scope_unref(atomic_load_explicit(&state->ssl_stats, memory_order_relaxed));
+    stats_scope_unref(atomic_load_explicit(&state->http1_stats, memory_order_relaxed));
+    stats_scope_unref(atomic_load_explicit(&state->http2_stats, memory_order_relaxed));
     free_text(state->name);
     free_text(state->stat_name);
     state->magic = 0;

@@ -30,6 +30,8 @@ struct cluster_state {
     struct stats_scope *stats;
     /* Over tls_stat_table; NULL until a transport socket is TLS, then as long as the state. */
     struct stats_scope *_Atomic ssl_stats;
+    /* Likewise of the codecs, once the cluster speaks their protocol. */
+    struct stats_scope *_Atomic http1_stats, *_Atomic http2_stats;
     struct outlier_detector *_Atomic outlier; /* NULL: none; freed with the state */
     /* Control thread. */
     struct hash_map hosts; /* address text -> struct host, one reference each */
@@ -39,6 +41,13 @@ struct cluster_state {
     struct worker_cluster *workers[];   /* by io_context.index; each touched by its thread only */
 };
 enum { CLUSTER_STATE_MAGIC = 0x43535431 };
+
+/* For a codec's options; NULL: none for that protocol. */
+static inline struct stats_scope *cluster_state_codec_stats(const struct cluster_state *state,
+                                                            bool is_http2) {
+    return atomic_load_explicit(is_http2 ? &state->http2_stats : &state->http1_stats,
+                                memory_order_acquire);
+}
 
 struct cluster_state *cluster_state_ref(struct cluster_state *state);
 /* Control thread. */

@@ -287,6 +287,8 @@ static struct http_codec *make_codec(struct http_client *client) {
         .max_headers_bytes = http->max_response_headers_kb * 1024,
         .max_headers_count = http->max_headers_count,
         .stream_buffer_bytes = client->pool->settings.buffer_limit_bytes,
+        .stats =
+            cluster_state_codec_stats(conn_pool_state(client->pool), client->protocol == HTTP_2),
     };
     switch (http->underscores) {
     case HTTP_UNDERSCORES_REJECT:

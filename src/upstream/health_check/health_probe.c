@@ -324,15 +324,16 @@ static void send_grpc_body(struct health_probe *probe) {
 static void send_http(struct health_probe *probe) {
     const struct health_check_config *config = probe->options.config;
     bool is_grpc = config->kind == HEALTH_CHECK_GRPC;
+    bool is_http2 = is_grpc || config->http.is_http2;
     struct http_codec_options options = {
         .io = probe->options.io,
         .callbacks = &codec_callbacks,
         .arg = probe,
         .output = connection_output(probe->connection),
+        .stats = cluster_state_codec_stats(probe->options.cluster->state, is_http2),
     };
-    probe->codec = is_grpc || config->http.is_http2
-                       ? http2_client_codec_new(&options, &(struct http2_options){0})
-                       : http1_client_codec_new(&options, &(struct http1_options){0});
+    probe->codec = is_http2 ? http2_client_codec_new(&options, &(struct http2_options){0})
+                            : http1_client_codec_new(&options, &(struct http1_options){0});
     struct http_stream_sink sink = {&sink_ops, probe, &probe->arena};
     probe->stream = http_codec_new_stream(probe->codec, &sink);
     make_request(probe);

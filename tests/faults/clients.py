@@ -26,7 +26,7 @@ class Result:
 class Http1:
     """One kept connection; a new one where the proxy closed it."""
 
-    def __init__(self, port, seconds=8):
+    def __init__(self, port, seconds=30):
         self.port, self.seconds = port, seconds
         self.socket, self.left = None, b""
 
@@ -118,7 +118,7 @@ class Http1:
 class Http2:
     """One connection, one stream at a time."""
 
-    def __init__(self, port, seconds=8):
+    def __init__(self, port, seconds=30):
         self.port, self.seconds = port, seconds
         self.socket = self.client = None
 

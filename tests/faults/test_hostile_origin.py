@@ -61,6 +61,7 @@ def client_type(request):
 
 def meet(edge, client_type, name, check):
     """Meets a fault with a kept upstream connection at hand; others go on before and after."""
+    edge.origin.poisoned.clear()
     client, other = client_type(edge.port), clients.Http1(edge.port)
     edge.check_unharmed(other)
     path = f"/fault/{name}/{next(TOKENS)}"

@@ -359,7 +359,8 @@ void buffer_share_range(struct buffer *to, const struct buffer *from, size_t off
     }
     while (len > 0) {
         size_t part = at->len - offset < len ? at->len - offset : len;
-        if (part <= COPY_LIMIT_BYTES) {
+        // A copy into a chunk of its own would take more memory than the link pins.
+        if (should_copy(to, part)) {
             buffer_append(to, slice_make(at->ptr + offset, part));
         } else {
             link_tail(to, fragment_new(to->pool, at->chunk, at->ptr + offset, part));

@@ -61,7 +61,8 @@ void buffer_move(struct buffer *to, struct buffer *from);
 void buffer_move_len(struct buffer *to, struct buffer *from, size_t len);
 /* Shares all bytes of `from` at the end of `to` (replay buffer, shadowing): no copy, `from` stays. */
 void buffer_share(struct buffer *to, const struct buffer *from);
-/* Shares `len` bytes from `offset` on, which must exist; small ranges are copied. */
+/* Shares `len` bytes from `offset` on, which must exist; small ranges are copied
+ * where the last chunk has room for them. */
 void buffer_share_range(struct buffer *to, const struct buffer *from, size_t offset, size_t len);
 /* Drops `len` bytes (at most buf->len) from the front. */
 void buffer_drain(struct buffer *buf, size_t len);

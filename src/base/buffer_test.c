@@ -90,6 +90,26 @@ START_TEST(sharers_do_not_see_each_others_appends) {
 }
 END_TEST
 
+START_TEST(small_shared_range_takes_no_chunk_of_its_own) {
+    struct buffer a;
+    struct buffer b;
+    buffer_init(&a, &pool);
+    buffer_init(&b, &pool);
+    buffer_append(&a, SLICE("some small pieces"));
+    buffer_share_range(&b, &a, 5, 6);
+    ck_assert_uint_eq(pool.chunks.live_count, 1);
+    buffer_clear(&a);
+    assert_holds(&b, SLICE("small "));
+    // Where there is room it is copied, and pins nothing.
+    buffer_append(&a, SLICE("pieces"));
+    buffer_share_range(&b, &a, 0, 6);
+    buffer_clear(&a);
+    ck_assert_uint_eq(pool.chunks.live_count, 1);
+    assert_holds(&b, SLICE("small pieces"));
+    buffer_deinit(&b);
+}
+END_TEST
+
 static void count_release(void *arg) {
     (*(int *)arg)++;
 }
@@ -345,6 +365,7 @@ int main(void) {
     tcase_add_test(tests, append_printf_long_text_is_whole);
     tcase_add_test(tests, prepend_uses_drained_room);
     tcase_add_test(tests, sharers_do_not_see_each_others_appends);
+    tcase_add_test(tests, small_shared_range_takes_no_chunk_of_its_own);
     tcase_add_test(tests, external_bytes_are_released_once_with_the_last_sharer);
     tcase_add_test(tests, move_of_large_bodies_copies_nothing);
     tcase_add_test(tests, reserve_and_commit_make_what_was_written_part);

@@ -115,6 +115,7 @@ struct h2_codec {
     uint32_t continuations; /* in this block */
     uint32_t max_continuations;
     uint32_t header_overflows;
+    uint32_t messages_encoded;   /* modulo 2^32 */
     uint32_t frames_after_reset; /* on streams that the peer had reset */
     uint64_t priority_frames, window_update_frames, streams_opened, data_frames_sent;
     struct h2_outbound outbound;

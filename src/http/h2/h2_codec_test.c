@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <sys/mman.h>
+
+#include "src/http/h2/h2_codec.h"
 #include "src/http/h2/h2_test_peer.h"
 
 /* Two ends joined. */
@@ -483,12 +486,59 @@ START_TEST(codec_many_requests_leave_nothing_behind) {
 }
 END_TEST
 
+static uint64_t request_bytes(const char *request_id) {
+    struct test_stream *c = test_open(&pair.client);
+    struct header_map map;
+    test_request_map(&map, &c->arena, "GET");
+    test_add(&map, "x-request-id", request_id);
+    ck_assert_int_eq(http_stream_encode_headers(c->stream, &map, true), STATUS_OK);
+    test_pair_run(&pair);
+    struct test_stream *s = &pair.server.streams[pair.server.stream_count - 1];
+    expect_header(s->headers, "x-request-id", request_id);
+    return c->stream->header_bytes_sent;
+}
+
+START_TEST(codec_name_of_a_field_that_never_repeats_is_sent_once) {
+    // The values are of one length in Huffman code.
+    uint64_t first = request_bytes("aaaaaaaa");
+    uint64_t second = request_bytes("cccccccc");
+    ck_assert_uint_ge(first, second + 8);
+    ck_assert_uint_eq(request_bytes("eeeeeeee"), second);
+    // Its value took no entry: not even an old one comes back shorter.
+    ck_assert_uint_eq(request_bytes("cccccccc"), second);
+}
+END_TEST
+
+static bool has_stream_table(struct test_end *end) {
+    struct h2_codec *h2 = CONTAINER_OF(end->codec, struct h2_codec, base);
+    unsigned char state;
+    CHECK(mincore(h2->memory_hook.stream_table, SLAB_PAGE_BYTES, &state) == 0);
+    return (state & 1) != 0;
+}
+
+START_TEST(codec_at_rest_gives_its_stream_table_back) {
+    for (uint32_t round = 0; round < 2; round++) {
+        struct test_stream *c = test_request(&pair.client, "GET", true);
+        test_pair_run(&pair);
+        test_advance_ms(&pair.world, 2000);
+        ck_assert(has_stream_table(&pair.client) && has_stream_table(&pair.server));
+        test_answer(&pair.server.streams[round], "204", NULL);
+        test_pair_run(&pair);
+        ck_assert(c->was_closed && has_stream_table(&pair.server));
+        test_advance_ms(&pair.world, 2000);
+        ck_assert(!has_stream_table(&pair.client) && !has_stream_table(&pair.server));
+    }
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("h2_codec");
     TCase *tests = tcase_create("h2_codec");
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, codec_get_without_body_is_answered);
     tcase_add_test(tests, codec_bodies_pass_both_ways_whole);
+    tcase_add_test(tests, codec_name_of_a_field_that_never_repeats_is_sent_once);
+    tcase_add_test(tests, codec_at_rest_gives_its_stream_table_back);
     tcase_add_test(tests, codec_trailers_follow_the_body);
     tcase_add_test(tests, codec_trailers_without_body_arrive);
     tcase_add_test(tests, codec_informational_comes_before_the_response);

@@ -8,6 +8,9 @@
 /* Pseudo headers that a map may lack plus those made from others. */
 enum { EXTRA_FIELDS = 6 };
 
+/* Of so many messages one may put fields that never repeat into the peer's table. */
+enum { SEEDING_PERIOD = 64 };
+
 static void reserve(struct h2_shared *shared, size_t count) {
     if (count > shared->fields_capacity) {
         shared->fields_capacity = count * 2;
@@ -31,20 +34,22 @@ static bool is_safe(struct slice s) {
     return true;
 }
 
-static uint8_t index_flags(const struct header_entry *entry) {
+static uint8_t index_flags(const struct header_entry *entry, bool is_seeding) {
     if ((entry->flags & HEADER_FLAG_SENSITIVE) != 0) {
         return NGHTTP2_NV_FLAG_NO_INDEX;
     }
     switch (entry->id) {
     case HEADER_AUTHORIZATION:
     case HEADER_PROXY_AUTHORIZATION:
-    // Different in every message: an entry made for it would only push out a useful one.
+    case HEADER_CONTENT_LENGTH:
+        return NGHTTP2_NV_FLAG_NO_INDEX;
+    // Different in every message: an entry made for each would only push out useful ones. One now and
+    // then keeps the name in the table, for which RFC 7541 has no entry, so that an index stands for it.
     case HEADER_X_REQUEST_ID:
     case HEADER_TRACEPARENT:
     case HEADER_X_ENVOY_UPSTREAM_SERVICE_TIME:
     case HEADER_X_FORWARDED_FOR:
-    case HEADER_CONTENT_LENGTH:
-        return NGHTTP2_NV_FLAG_NO_INDEX;
+        return is_seeding ? NGHTTP2_NV_FLAG_NONE : NGHTTP2_NV_FLAG_NO_INDEX;
     default:
         return NGHTTP2_NV_FLAG_NONE;
     }
@@ -127,6 +132,7 @@ size_t h2_encode_fields(struct h2_codec *h2, const struct header_map *headers,
                         enum h2_block_kind kind) {
     struct h2_shared *shared = h2->shared;
     size_t count = 0;
+    bool is_seeding = kind != H2_BLOCK_TRAILERS && h2->messages_encoded++ % SEEDING_PERIOD == 0;
     reserve(shared, (size_t)headers->count + EXTRA_FIELDS);
     if (kind == H2_BLOCK_REQUEST && !add_request_pseudo(shared, &count, headers)) {
         return 0;
@@ -142,7 +148,7 @@ size_t h2_encode_fields(struct h2_codec *h2, const struct header_map *headers,
             continue;
         }
         struct slice name = entry->name;
-        uint8_t flags = index_flags(entry);
+        uint8_t flags = index_flags(entry, is_seeding);
         if (entry->id != HEADER_OTHER) {
             name = header_id_name(entry->id);
             flags |= NGHTTP2_NV_FLAG_NO_COPY_NAME;

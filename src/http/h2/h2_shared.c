@@ -11,7 +11,7 @@
 /* The size of a session's frame buffer: header, pad length and payload. Another version of nghttp2 with
  * another size never asks for this one, and then each session has its own. */
 enum { FRAME_BUFFER_BYTES = 9 + 1 + 16384 };
-enum { MAX_FREE_STREAMS = 256, REST_MS = 1000 };
+enum { MAX_FREE_STREAMS = 1024, REST_MS = 1000 };
 
 static void on_rest_timer(void *arg) {
     struct h2_shared *shared = arg;

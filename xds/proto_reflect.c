@@ -2,6 +2,7 @@
 #include "xds/proto_reflect.h"
 
 #include "src/base/check.h"
+#include "src/base/hash_map.h"
 #include "xds/proto_arena.h"
 #include "xds/wire_check.h"
 
@@ -182,9 +183,36 @@ void *proto_member_by_number(const ProtobufCMessage *message, uint32_t number) {
     return field == NULL ? NULL : proto_member(message, field);
 }
 
-/* Decoders rely on a map entry's message value being there. */
-static void fill_map_values(ProtobufCMessage *message, const struct proto_message_info *info,
-                            struct arena *arena) {
+static struct slice map_key(const ProtobufCMessage *entry) {
+    const ProtobufCFieldDescriptor *key = &entry->descriptor->fields[0];
+    const void *member = proto_member(entry, key);
+    return key->type == PROTOBUF_C_TYPE_STRING ? proto_text(member)
+                                               : slice_make(member, proto_element_size(key->type));
+}
+
+void proto_map_keep_last(ProtobufCMessage *message, const ProtobufCFieldDescriptor *field) {
+    size_t *count = at_offset(message, field->quantifier_offset);
+    if (*count < 2) {
+        return;
+    }
+    ProtobufCMessage **entries = proto_element(message, field, 0);
+    struct hash_map seen;
+    hash_map_init(&seen);
+    size_t kept_from = *count; /* from the end, so that the last of a key comes first */
+    for (size_t i = *count; i-- > 0;) {
+        if (hash_map_get(&seen, map_key(entries[i])) == NULL) {
+            (void)hash_map_put(&seen, map_key(entries[i]), entries[i]);
+            entries[--kept_from] = entries[i];
+        }
+    }
+    hash_map_deinit(&seen);
+    *count -= kept_from;
+    memmove(entries, entries + kept_from, *count * sizeof(ProtobufCMessage *));
+}
+
+/* Decoders rely on a map entry's message value being there, and on keys being different. */
+static void repair_maps(ProtobufCMessage *message, const struct proto_message_info *info,
+                        struct arena *arena) {
     bool is_entry = (info->flags & PROTO_MESSAGE_MAP_ENTRY) != 0;
     for (unsigned i = 0; i < info->descriptor->n_fields; i++) {
         const ProtobufCFieldDescriptor *field = &info->descriptor->fields[i];
@@ -195,13 +223,16 @@ static void fill_map_values(ProtobufCMessage *message, const struct proto_messag
         if (is_entry && *member == NULL) {
             *member = proto_new(info->fields[i].message, arena);
         }
+        if ((info->fields[i].flags & PROTO_FIELD_MAP) != 0) {
+            proto_map_keep_last(message, field);
+        }
         if (field->label == PROTOBUF_C_LABEL_REPEATED) {
             for (size_t k = 0; k < proto_count(message, field); k++) {
                 ProtobufCMessage **element = proto_element(message, field, k);
-                fill_map_values(*element, info->fields[i].message, arena);
+                repair_maps(*element, info->fields[i].message, arena);
             }
         } else if (proto_has(message, field)) {
-            fill_map_values(*member, info->fields[i].message, arena);
+            repair_maps(*member, info->fields[i].message, arena);
         }
     }
 }
@@ -220,8 +251,8 @@ ProtobufCMessage *proto_unpack(const struct proto_message_info *info, struct sli
         validation_error(v, "malformed %s", info->name);
         return NULL;
     }
-    if (report.has_sparse_map_entry) {
-        fill_map_values(message, info, arena);
+    if (report.has_sparse_map_entry || report.has_larger_map) {
+        repair_maps(message, info, arena);
     }
     return message;
 }
@@ -255,21 +286,11 @@ ProtobufCMessage *proto_any_unpack(const ProtobufCMessage *any, struct arena *ar
     return message;
 }
 
-static bool same_key(const ProtobufCMessage *a, const ProtobufCMessage *b) {
-    const ProtobufCFieldDescriptor *key = &a->descriptor->fields[0];
-    const void *left = proto_member(a, key);
-    const void *right = proto_member(b, key);
-    if (key->type == PROTOBUF_C_TYPE_STRING) {
-        return slice_equal(proto_text(left), proto_text(right));
-    }
-    return memcmp(left, right, proto_element_size(key->type)) == 0;
-}
-
 static bool replace_map_entry(ProtobufCMessage *to, const ProtobufCFieldDescriptor *field,
                               ProtobufCMessage *entry, size_t count) {
     for (size_t i = 0; i < count; i++) {
         ProtobufCMessage **present = proto_element(to, field, i);
-        if (same_key(*present, entry)) {
+        if (slice_equal(map_key(*present), map_key(entry))) {
             *present = entry;
             return true;
         }

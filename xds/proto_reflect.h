@@ -65,6 +65,9 @@ struct slice proto_text(const void *member);
  * message type has no such field. */
 void *proto_member_by_number(const ProtobufCMessage *message, uint32_t number);
 
+/* Of the entries of a map field whose keys are equal only the last one stays, as protobuf says. */
+void proto_map_keep_last(ProtobufCMessage *message, const ProtobufCFieldDescriptor *field);
+
 /* wire_check, then unpack into `arena`; map entries without a value get an empty one. NULL and errors
  * in `v` (at its current path) where the bytes are refused. */
 ProtobufCMessage *proto_unpack(const struct proto_message_info *info, struct slice bytes,

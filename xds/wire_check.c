@@ -224,6 +224,9 @@ static enum status walk_field(struct wire_walk *walk, const struct proto_message
         validation_field_error(walk->v, field_info->name, "message is given more than once");
         return STATUS_INVALID;
     }
+    if ((field_info->flags & PROTO_FIELD_MAP) != 0 && was_seen(seen, field_index)) {
+        walk->report.has_larger_map = true;
+    }
     validation_push(walk->v, field_info->name);
     if (is_repeated) {
         validation_push_index(walk->v, index);

@@ -35,6 +35,7 @@ struct wire_report {
     uint32_t elements;
     size_t unpacked_bytes;
     bool has_sparse_map_entry; /* some map entry lacks its value: unpacking leaves a NULL message */
+    bool has_larger_map;       /* some map has several entries: their keys may be equal */
 };
 
 /* Checks `bytes` as the message `info`. Each problem is an error in `v` with the field's path; each

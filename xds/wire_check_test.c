@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "xds/bootstrap/proto_json.h"
 #include "xds/wire_check.h"
 
 #include <check.h>
@@ -147,6 +148,25 @@ START_TEST(unpack_fills_a_map_value_that_is_not_on_the_wire) {
 }
 END_TEST
 
+START_TEST(unpack_keeps_the_last_of_equal_map_keys) {
+    struct arena arena;
+    struct validation v;
+    arena_init_heap(&arena, 0);
+    validation_init(&v, &arena, SLICE(""));
+    const struct proto_message_info *info = proto_message_find(SLICE("google.protobuf.Struct"));
+    ProtobufCMessage *message = proto_unpack(info,
+                                             slice_make(BYTES("\x0a\x07\x0a\x01k\x12\x02\x20\x00"
+                                                              "\x0a\x07\x0a\x01l\x12\x02\x20\x00"
+                                                              "\x0a\x07\x0a\x01k\x12\x02\x20\x01")),
+                                             &arena, &v);
+    ck_assert_ptr_nonnull(message);
+    struct proto_json_write_options options = {.is_pretty = false};
+    ck_assert_str_eq((const char *)proto_json_text(message, &options, &arena).ptr,
+                     "{\"l\":false,\"k\":true}");
+    arena_deinit(&arena);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("wire_check");
     TCase *tests = tcase_create("wire_check");
@@ -155,6 +175,7 @@ int main(void) {
     tcase_add_test(tests, wire_check_depth_over_the_cap_is_refused);
     tcase_add_test(tests, wire_check_budgets_hold);
     tcase_add_test(tests, unpack_fills_a_map_value_that_is_not_on_the_wire);
+    tcase_add_test(tests, unpack_keeps_the_last_of_equal_map_keys);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

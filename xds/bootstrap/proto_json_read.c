@@ -403,6 +403,9 @@ static void read_field(struct json_reader *r, const struct proto_field_info *inf
         read_map(r, info, field, node, message);
     } else if (field->label == PROTOBUF_C_LABEL_REPEATED) {
         read_repeated(r, info, field, node, message);
+        if ((info->flags & PROTO_FIELD_MAP) != 0) {
+            proto_map_keep_last(message, field);
+        }
     } else {
         read_singular(r, info, field, node, message);
     }

@@ -294,6 +294,10 @@ START_TEST(text_format_reads_fields_as_they_are) {
          "{\"id\":\"AB\\n\",\"client_features\":[\"x\",\"y\",\"z\"]}"},
         {NODE, "metadata { fields { key: 'k' value { number_value: 1.5f } } }",
          "{\"metadata\":{\"k\":1.5}}"},
+        {NODE,
+         "metadata{fields{key:'k'value{number_value:1}} fields{key:'l'value{number_value:2}} "
+         "fields{key:'k'value{number_value:5}}}",
+         "{\"metadata\":{\"l\":2,\"k\":5}}"},
         {CLUSTER, "connect_timeout < seconds: 5 > type: STATIC ring_hash_lb_config: {}",
          "{\"type\":\"STATIC\",\"connect_timeout\":\"5s\",\"ring_hash_lb_config\":{}}"},
         {CLUSTER, "name: 'a' name: 'b'", NULL},

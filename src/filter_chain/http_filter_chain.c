@@ -69,7 +69,8 @@ void http_filter_chain_route_changed(struct http_filter_chain *chain) {
 }
 
 void http_filter_chain_stream_complete(struct http_filter_chain *chain) {
-    for (uint32_t i = 0; i < chain->count; i++) {
+    /* A stream that waits to run again has no filters; it may end all the same. */
+    for (uint32_t i = 0; i < chain->count && !chain->is_destroyed; i++) {
         struct http_filter *filter = chain->slots[i].filter;
         if (filter->ops->on_stream_complete != NULL) {
             filter->ops->on_stream_complete(filter);
@@ -423,15 +424,17 @@ static void continue_direction(struct http_filter *f, const struct direction_ops
     /* A paused filter has not seen its data and trailers yet: they start at the filter itself. */
     bool unseen = state->stop == FILTER_PAUSED;
     bool had_headers = state->headers_pending;
+    /* Headers that were the whole message and have gone ahead of injected data left their end here. */
+    bool end_was_parted = state->ended_by_headers && !had_headers;
     /* Trailers that the filter added are the end now, wherever it was before. */
-    bool data_ended = state->data_ended && !state->trailers_pending;
+    bool data_ended = (state->data_ended || end_was_parted) && !state->trailers_pending;
     bool has_data = !buffer_is_empty(&state->held);
     bool headers_end = !state->trailers_pending && !has_data &&
                        (state->ended_by_headers || (data_ended && !unseen));
     if (!release_headers(chain, direction, position, headers_end)) {
         return;
     }
-    uint32_t next = unseen ? position : position + 1;
+    uint32_t next = unseen && !end_was_parted ? position : position + 1;
     bool must_end = data_ended && !(had_headers && headers_end) && !state->data_end_passed;
     if (has_data || must_end) {
         struct buffer data;

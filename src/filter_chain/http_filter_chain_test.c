@@ -115,12 +115,17 @@ static enum http_filter_verdict encode_data(struct http_filter *f, struct buffer
     return self(f)->script->out_data;
 }
 
+static void on_stream_complete(struct http_filter *f) {
+    note("%c.over ", self(f)->script->name);
+}
+
 static const struct http_filter_ops full_ops = {
     .decode_headers = decode_headers,
     .decode_data = decode_data,
     .decode_trailers = decode_trailers,
     .encode_headers = encode_headers,
     .encode_data = encode_data,
+    .on_stream_complete = on_stream_complete,
 };
 static const struct http_filter_ops server_ops = {
     .decode_headers = decode_headers,
@@ -353,6 +358,33 @@ START_TEST(http_filter_chain_consumed_end_is_delivered_by_continue) {
 }
 END_TEST
 
+static void inject(uint32_t index, const char *text, bool end_stream) {
+    struct buffer data;
+    buffer_init(&data, &fx.io.buffers);
+    buffer_append(&data, slice_from_string(text));
+    http_filter_inject_decoded_data(filter_at(index), &data, end_stream);
+    ck_assert_uint_eq(data.len, 0);
+    buffer_deinit(&data);
+}
+
+static const struct {
+    enum http_filter_verdict headers;
+} parted_cases[] = {{HTTP_FILTER_HOLD}, {HTTP_FILTER_PAUSE}};
+
+START_TEST(http_filter_chain_end_of_headers_follows_injected_data) {
+    struct script scripts[] = {{.name = 'A', .headers = parted_cases[_i].headers},
+                               {.name = 'S', .is_server = true}};
+    build(scripts, 2, 100);
+    http_filter_chain_decode_headers(&fx.chain, &fx.request, true);
+    inject(0, "xyz", false);
+    EXPECT("A.h! S.h S.d3 ");
+    http_filter_continue_decoding(filter_at(0));
+    EXPECT("S.d0! A.eh out.h A.ed2! out.d2! ");
+    http_filter_continue_decoding(filter_at(0));
+    EXPECT("");
+}
+END_TEST
+
 START_TEST(http_filter_chain_injected_data_comes_after_held_headers) {
     struct script scripts[] = {
         {.name = 'A', .headers = HTTP_FILTER_HOLD, .data = HTTP_FILTER_CONSUMED},
@@ -360,11 +392,7 @@ START_TEST(http_filter_chain_injected_data_comes_after_held_headers) {
     build(scripts, 2, 100);
     http_filter_chain_decode_headers(&fx.chain, &fx.request, false);
     feed("abc", true);
-    struct buffer data;
-    buffer_init(&data, &fx.io.buffers);
-    buffer_append(&data, SLICE("xyz!"));
-    http_filter_inject_decoded_data(filter_at(0), &data, true);
-    buffer_deinit(&data);
+    inject(0, "xyz!", true);
     EXPECT("A.h A.d3! S.h S.d4! A.eh out.h A.ed2! out.d2! ");
 }
 END_TEST
@@ -427,6 +455,18 @@ START_TEST(http_filter_chain_held_response_over_limit_answers_500) {
 }
 END_TEST
 
+/* A stream that waits to run again may end meanwhile. */
+START_TEST(http_filter_chain_destroyed_filters_hear_of_no_end) {
+    struct script scripts[] = {{.name = 'A'}};
+    build(scripts, 1, 100);
+    http_filter_chain_stream_complete(&fx.chain);
+    EXPECT("A.over ");
+    http_filter_chain_destroy(&fx.chain);
+    http_filter_chain_stream_complete(&fx.chain);
+    EXPECT("");
+}
+END_TEST
+
 START_TEST(http_filter_chain_disabled_filter_is_left_out) {
     struct script scripts[] = {{.name = 'A'}, {.name = 'B'}, {.name = 'S', .is_server = true}};
     for (uint32_t i = 0; i < 3; i++) {
@@ -454,12 +494,15 @@ int main(void) {
     tcase_add_test(tc, http_filter_chain_hold_over_limit_answers_413);
     tcase_add_test(tc, http_filter_chain_hold_request_without_body_continues_with_end);
     tcase_add_test(tc, http_filter_chain_consumed_end_is_delivered_by_continue);
+    tcase_add_loop_test(tc, http_filter_chain_end_of_headers_follows_injected_data, 0,
+                        (int)ARRAY_LEN(parted_cases));
     tcase_add_test(tc, http_filter_chain_injected_data_comes_after_held_headers);
     tcase_add_test(tc, http_filter_chain_added_trailers_take_the_end_from_the_data);
     tcase_add_test(tc, http_filter_chain_held_trailers_follow_held_data);
     tcase_add_test(tc, http_filter_chain_local_reply_stops_decoding_and_runs_all_encoders);
     tcase_add_test(tc, http_filter_chain_two_filters_hold_at_once);
     tcase_add_test(tc, http_filter_chain_held_response_over_limit_answers_500);
+    tcase_add_test(tc, http_filter_chain_destroyed_filters_hear_of_no_end);
     tcase_add_test(tc, http_filter_chain_disabled_filter_is_left_out);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);

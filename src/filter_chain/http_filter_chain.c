@@ -440,7 +440,7 @@ static void continue_direction(struct http_filter *f, const struct direction_ops
         struct buffer data;
         buffer_init(&data, &chain->io->buffers);
         buffer_move(&data, &state->held);
-        state->data_end_passed = data_ended;
+        state->data_end_passed = data_ended && next != position;
         pass_data(chain, direction, next, &data, data_ended);
         buffer_deinit(&data);
     }

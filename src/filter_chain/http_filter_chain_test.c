@@ -358,6 +358,21 @@ START_TEST(http_filter_chain_consumed_end_is_delivered_by_continue) {
 }
 END_TEST
 
+START_TEST(http_filter_chain_end_consumed_after_pause_is_delivered_by_continue) {
+    struct script scripts[] = {
+        {.name = 'A', .headers = HTTP_FILTER_PAUSE, .data = HTTP_FILTER_CONSUMED},
+        {.name = 'S', .is_server = true}};
+    build(scripts, 2, 100);
+    http_filter_chain_decode_headers(&fx.chain, &fx.request, false);
+    feed("abc", true);
+    EXPECT("A.h ");
+    http_filter_continue_decoding(filter_at(0));
+    EXPECT("S.h A.d3! ");
+    http_filter_continue_decoding(filter_at(0));
+    EXPECT("S.d0! A.eh out.h A.ed2! out.d2! ");
+}
+END_TEST
+
 static void inject(uint32_t index, const char *text, bool end_stream) {
     struct buffer data;
     buffer_init(&data, &fx.io.buffers);
@@ -494,6 +509,7 @@ int main(void) {
     tcase_add_test(tc, http_filter_chain_hold_over_limit_answers_413);
     tcase_add_test(tc, http_filter_chain_hold_request_without_body_continues_with_end);
     tcase_add_test(tc, http_filter_chain_consumed_end_is_delivered_by_continue);
+    tcase_add_test(tc, http_filter_chain_end_consumed_after_pause_is_delivered_by_continue);
     tcase_add_loop_test(tc, http_filter_chain_end_of_headers_follows_injected_data, 0,
                         (int)ARRAY_LEN(parted_cases));
     tcase_add_test(tc, http_filter_chain_injected_data_comes_after_held_headers);

@@ -443,7 +443,8 @@ static void on_deferred(void *arg) {
         free_stream(stream);
         return;
     }
-    if (stream->chain.is_destroyed) {
+    /* Unless a timer has answered it since. */
+    if (stream->chain.is_destroyed && stream->response == STREAM_HALF_IDLE) {
         uint32_t pauses = stream->chain.encode_pauses;
         http_filter_chain_init(&stream->chain, &http_stream_host_ops, stream, &stream->arena,
                                stream->conn->io, &stream->info, stream->chain.decode_limit_bytes);

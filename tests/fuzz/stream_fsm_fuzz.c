@@ -1,514 +1,536 @@
 // SPDX-License-Identifier: Apache-2.0
-// Target functions: all of http_filter_chain.h, in any order that a stream and its filters may call.
-// Oracle: one terminal event per stream, each direction in order with one end for every filter, and
-// nothing at all after on_destroy.
+// Target functions: all of http_stream.h and http_filter_chain.h, and six filters (header_mutation, rbac,
+// local_ratelimit, ext_authz, jwt_authn, grpc_web) beside one of the test's own, in random chains. The
+// codec, the connection, the upstream's answers, other services and time are the input's.
+// Oracle: a stream is answered once or reset once, each direction of each filter and of the codec goes in
+// order with one end, nobody hears of anything after the end, what is held stays bounded, every call is
+// answered or given up, nothing leaks, and where everybody lets go the stream comes to its end.
 #include <stdlib.h>
 
-#include "src/base/check.h"
-#include "src/config/listener_config.h"
-#include "src/event/io_context.h"
-#include "src/filter_chain/http_filter_chain.h"
+#include "src/config/route_config.h"
+#include "tests/fuzz/stream_fsm_calls.h"
+#include "tests/fuzz/stream_fsm_terminal.h"
 
-enum { MAX_FILTERS = 4, LIMIT_BYTES = 24 };
+/* ---- the codec ---- */
 
-/* How far a direction has come, as one party saw it. */
-enum progress { SEEN_NOTHING, SEEN_HEADERS, SEEN_END };
+static struct fuzz_client *client_of(struct http_codec_stream *s) {
+    struct fuzz_client *client = (struct fuzz_client *)(void *)s;
+    CHECK(!client->is_over);
+    return client;
+}
 
-struct fuzz_filter {
-    struct http_filter base;
-    enum progress decode, encode;
-    bool is_terminal, is_destroyed, in_decode, in_encode;
-};
+static void codec_closes(struct fuzz_client *client) {
+    client->is_over = true;
+    client->is_close_pending = false;
+    client->sink.ops->on_stream_closed(client->sink.arg);
+}
 
-struct run {
-    const uint8_t *data;
-    size_t size;
-    struct io_context io;
-    struct arena arena;
-    struct stream_info info;
-    struct http_filter_chain chain;
-    struct http_filter_factory factories[MAX_FILTERS];
-    struct http_filter_config configs[MAX_FILTERS];
-    struct fuzz_filter *filters[MAX_FILTERS];
-    uint32_t count, created;
-    struct header_map request, trailers, response, response_trailers;
-    enum progress request_fed, answer_fed, sent;
-    int request_pauses;
-    bool client_is_slow;
-    uint32_t terminal_events;
-};
-
-static uint8_t take(struct run *run) {
-    if (run->size == 0) {
-        return 0;
+/* Both directions are done: HTTP/1.1 says so at once, HTTP/2 when it is its turn. */
+static void close_if_done(struct fuzz_client *client) {
+    bool is_request_done = client->request == FUZZ_END || client->is_request_given_up;
+    if (client->is_over || client->response != FUZZ_END || !is_request_done) {
+        return;
     }
-    run->size--;
-    return *run->data++;
+    if (client->codec.codec->protocol == HTTP_2) {
+        client->is_close_pending = true;
+    } else {
+        codec_closes(client);
+    }
 }
 
-/* The filters find their run through the chain's host. */
-static struct run *run_of(const struct http_filter *f) {
-    return (struct run *)f->chain->host;
+static void codec_informational(struct http_codec_stream *s, const struct header_map *headers) {
+    struct fuzz_client *client = client_of(s);
+    CHECK(client->response == FUZZ_NOTHING && http_status_of(headers) / 100 == 1);
 }
 
-static struct fuzz_filter *self(struct http_filter *f) {
-    struct fuzz_filter *filter = (struct fuzz_filter *)(void *)f;
-    CHECK(!filter->is_destroyed);
-    return filter;
+static enum status codec_headers(struct http_codec_stream *s, const struct header_map *headers,
+                                 bool end_stream) {
+    struct fuzz_client *client = client_of(s);
+    CHECK(client->response == FUZZ_NOTHING);
+    if (http_status_of(headers) < 101) {
+        return STATUS_INVALID;
+    }
+    fuzz_advance(&client->response, true, end_stream);
+    close_if_done(client);
+    return STATUS_OK;
 }
 
-static void advance(enum progress *progress, bool is_headers, bool end_stream) {
-    CHECK(*progress == (is_headers ? SEEN_NOTHING : SEEN_HEADERS));
-    *progress = end_stream ? SEEN_END : SEEN_HEADERS;
+static void codec_data(struct http_codec_stream *s, struct buffer *data, bool end_stream) {
+    struct fuzz_client *client = client_of(s);
+    buffer_clear(data);
+    fuzz_advance(&client->response, false, end_stream);
+    close_if_done(client);
+}
+
+static void codec_trailers(struct http_codec_stream *s, const struct header_map *trailers) {
+    struct fuzz_client *client = client_of(s);
+    (void)trailers;
+    fuzz_advance(&client->response, false, true);
+    close_if_done(client);
+}
+
+static void codec_reset(struct http_codec_stream *s, enum http_reset_reason reason) {
+    struct fuzz_client *client = client_of(s);
+    (void)reason;
+    client->is_over = true;
+}
+
+static void codec_read_disable(struct http_codec_stream *s, bool disable) {
+    struct fuzz_client *client = client_of(s);
+    client->read_pauses += disable ? 1 : -1;
+    CHECK(client->read_pauses >= 0);
+}
+
+static const struct http_codec_stream_ops codec_ops = {
+    .encode_informational = codec_informational,
+    .encode_headers = codec_headers,
+    .encode_data = codec_data,
+    .encode_trailers = codec_trailers,
+    .reset = codec_reset,
+    .read_disable = codec_read_disable,
+};
+
+/* ---- the connection: defined here, so that src/stream/http_connection.c is not linked ---- */
+
+static struct fuzz_world *world_of(struct http_connection *conn) {
+    return CONTAINER_OF(conn, struct fuzz_world, conn);
+}
+
+void http_connection_count(struct http_connection *conn, uint32_t stat) {
+    stats_inc(conn->shared->stats, conn->io->index, stat);
+}
+void http_connection_stream_ended(struct http_connection *conn, bool request_was_complete) {
+    (void)request_was_complete;
+    for (uint32_t i = 0; i < FUZZ_CLIENTS; i++) {
+        struct fuzz_client *client = &world_of(conn)->clients[i];
+        if (client->stream != NULL && client->stream->is_finished) {
+            client->stream = NULL;
+            client->ends++;
+            CHECK(client->ends == 1 && client->is_over);
+        }
+    }
+}
+void http_connection_begin_drain(struct http_connection *conn) {
+    (void)conn;
+}
+bool http_connection_should_drain(struct http_connection *conn) {
+    (void)conn;
+    return false;
+}
+void http_connection_read_disable(struct http_connection *conn, bool disable) {
+    struct fuzz_world *world = world_of(conn);
+    world->socket_pauses += disable ? 1 : -1;
+    CHECK(world->socket_pauses >= 0);
+}
+void http_connection_resume(struct http_connection *conn) {
+    (void)conn;
+}
+bool http_connection_is_output_full(const struct http_connection *conn) {
+    (void)conn;
+    return false;
+}
+static struct fuzz_world *world_of_filter(const struct network_filter *f) {
+    return CONTAINER_OF((uintptr_t)f, struct fuzz_world, conn.base);
+}
+struct connection_info *network_filter_connection_info(const struct network_filter *f) {
+    return &world_of_filter(f)->connection;
+}
+const struct listener_part *network_filter_listener(const struct network_filter *f) {
+    return &world_of_filter(f)->listener;
+}
+
+/* ---- what a client does ---- */
+
+static void open_stream(struct fuzz_world *world, struct fuzz_client *client) {
+    client->codec = (struct http_codec_stream){.ops = &codec_ops, .codec = &world->codec};
+    client->world = world;
+    client->stream = http_stream_new(&world->conn, &client->codec, &client->sink);
+    list_push_back(&world->conn.streams, &client->stream->node);
+}
+
+static void append_choice(struct header_map *headers, uint8_t choice) {
+    if ((choice & 3) != 0) {
+        header_map_append(headers, HEADER_AUTHORIZATION,
+                          (choice & 2) != 0 ? SLICE("Bearer " FUZZ_TOKEN)
+                                            : SLICE("Bearer " FUZZ_BAD_TOKEN));
+    }
+    if ((choice & 12) != 0) {
+        header_map_append(headers, HEADER_CONTENT_TYPE,
+                          (choice & 8) != 0 ? SLICE("application/grpc-web-text")
+                                            : SLICE("application/grpc-web+proto"));
+        header_map_append(headers, HEADER_ACCEPT, SLICE("application/grpc-web-text"));
+    }
+    if ((choice & 16) != 0) {
+        header_map_append_name(headers, SLICE("x-deny"), SLICE("1"));
+    }
+    if ((choice & 32) != 0) {
+        header_map_append(headers, HEADER_EXPECT, SLICE("100-continue"));
+    }
+    if ((choice & 192) == 192) {
+        header_map_append(headers, HEADER_UPGRADE, SLICE("websocket"));
+        header_map_append(headers, HEADER_CONNECTION, SLICE("upgrade"));
+    }
+}
+
+static void send_headers(struct fuzz_client *client, bool end_stream) {
+    static const char *const methods[] = {"GET", "POST", "HEAD", "OPTIONS", "CONNECT"};
+    static const char *const paths[] = {"/a/b?c=d", "/", "/svc.Name/Method", "/b%2f..", "*"};
+    uint8_t choice = fuzz_take(client->world);
+    struct header_map *headers = ARENA_NEW(client->sink.arena, struct header_map);
+    header_map_init(headers, client->sink.arena);
+    header_map_append(headers, HEADER_METHOD, slice_from_string(methods[choice / 5 % 5]));
+    header_map_append(headers, HEADER_AUTHORITY, SLICE("host:1"));
+    header_map_append(headers, HEADER_PATH, slice_from_string(paths[choice % 5]));
+    append_choice(headers, fuzz_take(client->world));
+    client->request = end_stream ? FUZZ_END : FUZZ_HEADERS;
+    client->sink.ops->on_headers(client->sink.arg, headers, end_stream);
+}
+
+static void send_data(struct fuzz_client *client, bool end_stream) {
+    struct buffer data;
+    fuzz_fill(client->world, &data);
+    client->request = end_stream ? FUZZ_END : FUZZ_HEADERS;
+    client->sink.ops->on_data(client->sink.arg, &data, end_stream);
+    CHECK(buffer_is_empty(&data));
+    buffer_deinit(&data);
+}
+
+static void send_trailers(struct fuzz_client *client) {
+    struct header_map *trailers = ARENA_NEW(client->sink.arena, struct header_map);
+    header_map_init(trailers, client->sink.arena);
+    header_map_append_name(trailers, SLICE("x-trailer"), SLICE("1"));
+    client->request = FUZZ_END;
+    client->sink.ops->on_trailers(client->sink.arg, trailers);
+}
+
+static void send_more(struct fuzz_client *client) {
+    struct fuzz_world *world = client->world;
+    if (client->stream == NULL || client->is_over || client->request == FUZZ_END ||
+        client->is_request_given_up || client->read_pauses > 0) {
+        return;
+    }
+    uint8_t choice = fuzz_take(world);
+    bool end = world->is_finishing || (choice & 1) != 0;
+    if (client->request == FUZZ_NOTHING) {
+        send_headers(client, end);
+    } else if ((choice & 6) == 6) {
+        send_trailers(client);
+    } else {
+        send_data(client, end);
+    }
+    close_if_done(client);
+}
+
+/* The codec finds fault with the request: in place of its headers or, in HTTP/1.1, with its body. */
+static void malformed(struct fuzz_client *client) {
+    bool is_late = client->request == FUZZ_HEADERS && client->response == FUZZ_NOTHING &&
+                   client->world->codec.protocol != HTTP_2;
+    if (client->stream == NULL || client->is_over || client->is_request_given_up ||
+        (client->request != FUZZ_NOTHING && !is_late)) {
+        return;
+    }
+    client->is_request_given_up = true;
+    http_stream_bad_request(client->stream, is_late ? 400 : 431, "fuzz");
+}
+
+static void reset(struct fuzz_client *client, enum http_reset_reason reason) {
+    if (client->stream != NULL && !client->is_over) {
+        client->is_over = true;
+        client->sink.ops->on_reset(client->sink.arg, reason, "fuzz");
+        CHECK(client->stream == NULL);
+    }
+}
+
+static void set_slow(struct fuzz_client *client, bool is_slow) {
+    if (client->stream == NULL || client->is_over || client->is_slow == is_slow) {
+        return;
+    }
+    client->is_slow = is_slow;
+    if (is_slow) {
+        client->sink.ops->on_above_high_watermark(client->sink.arg);
+    } else {
+        client->sink.ops->on_below_low_watermark(client->sink.arg);
+    }
+}
+
+/* ---- the world ---- */
+
+static struct route_part *make_routes(void) {
+    static const struct slice any = SLICE_INIT("*");
+    struct route_part *part = config_part_new(CONFIG_ROUTE, sizeof(*part), SLICE("routes"));
+    struct arena *arena = &part->part.arena;
+    struct virtual_host *vhost = ARENA_NEW(arena, struct virtual_host);
+    const struct virtual_host **vhosts = ARENA_NEW_ARRAY(arena, 1, const struct virtual_host *);
+    struct route *route = ARENA_NEW(arena, struct route);
+    struct route_action *action = ARENA_NEW(arena, struct route_action);
+    *action = (struct route_action){.cluster_name = SLICE("c"),
+                                    .idle_timeout_ms = CONFIG_TIMEOUT_UNSET,
+                                    .flush_timeout_ms = CONFIG_TIMEOUT_UNSET,
+                                    .request_body_buffer_limit = UINT32_MAX};
+    *route = (struct route){.match = {.kind = ROUTE_MATCH_PREFIX,
+                                      .path = SLICE("/"),
+                                      .tls_presented = -1,
+                                      .tls_validated = -1},
+                            .action = ROUTE_ACTION_CLUSTER,
+                            .cluster = action};
+    *vhost = (struct virtual_host){.name = SLICE("all"),
+                                   .domains = &any,
+                                   .domain_count = 1,
+                                   .routes = route,
+                                   .route_count = 1,
+                                   .request_body_buffer_limit = UINT32_MAX};
+    vhosts[0] = vhost;
+    part->vhosts = vhosts;
+    part->vhost_count = 1;
+    vhost->route_index = route_index_new(vhost, arena);
+    part->hosts = host_index_new(part, arena);
+    return part;
+}
+
+static void choose_filters(struct fuzz_world *world, const struct fuzz_setup *setup) {
+    uint32_t count = fuzz_take(world) % (FUZZ_MAX_FILTERS + 1);
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t kind = fuzz_take(world) % FUZZ_KINDS;
+        const struct fuzz_kind *chosen = &fuzz_kinds[kind];
+        world->filters[i] = (struct http_filter_config){
+            .name_id = i,
+            .factory = chosen->factory != NULL ? chosen->factory : &fuzz_filter_factory,
+            .config = setup->configs[kind]};
+    }
+    world->filters[count] =
+        (struct http_filter_config){.name_id = count, .factory = &fuzz_terminal_factory};
+    world->hcm.filters = world->filters;
+    world->hcm.filter_count = count + 1;
+}
+
+static void configure(struct fuzz_world *world, const struct fuzz_setup *setup) {
+    static const struct upgrade_config upgrades[] = {
+        {.type = SLICE_INIT("websocket"), .enabled = true},
+        {.type = SLICE_INIT("connect"), .enabled = true}};
+    uint8_t choice = fuzz_take(world);
+    world->codec.protocol = (choice & 1) != 0 ? HTTP_2 : HTTP_1_1;
+    world->listener.per_connection_buffer_limit_bytes = FUZZ_LIMIT_BYTES;
+    world->hcm = (struct http_connection_manager_config){
+        .stream_idle_timeout_ms = (choice & 2) != 0 ? 5000 : 0,
+        .request_timeout_ms = (choice & 4) != 0 ? 7000 : 0,
+        .request_headers_timeout_ms = (choice & 8) != 0 ? 2000 : 0,
+        .max_stream_duration_ms = (choice & 16) != 0 ? 20000 : 0,
+        .proxy_100_continue = (choice & 32) != 0,
+        .path = {.normalize = (choice & 64) != 0},
+        .use_remote_address = (choice & 128) != 0,
+        .upgrades = upgrades,
+        .upgrade_count = ARRAY_LEN(upgrades),
+        .generate_request_id = true,
+        .server_name = SLICE("envoy"),
+    };
+    choose_filters(world, setup);
+    world->shared = (struct http_connection_shared){
+        .config = &world->hcm, .stats = setup->hcm_stats, .listener_stats = setup->listener_stats};
+}
+
+static void on_swap(void *arg, const struct config_snapshot *previous,
+                    const struct config_snapshot *current) {
+    (void)arg;
+    (void)previous;
+    (void)current;
+}
+
+static void world_init(struct fuzz_world *world, struct fuzz_setup *setup) {
+    virtual_clock_init(&world->clock, UINT64_C(1700000000000000));
+    virtual_clock_advance(&world->clock, setup->runs++ * UINT64_C(3600000000));
+    CHECK(io_context_init(&world->io, 0, &world->clock.base, NULL) == STATUS_OK);
+    random_init_seed(&world->io.random, 1);
+    world->store = config_store_new(&world->io);
+    config_store_subscribe(world->store, &world->io, on_swap, NULL);
+    uint32_t slot = config_store_slot(world->store, CONFIG_ROUTE, SLICE("routes"));
+    config_store_put(world->store, CONFIG_ROUTE, slot, &make_routes()->part);
+    config_store_publish(world->store);
+    CHECK(address_from_text(&world->local, SLICE("10.0.0.1:443"), NULL) == STATUS_OK);
+    CHECK(address_from_text(&world->remote, SLICE("10.0.0.2:5555"), NULL) == STATUS_OK);
+    world->connection = (struct connection_info){
+        .id = 1, .local = &world->local, .remote = &world->remote, .direct_remote = &world->remote};
+    configure(world, setup);
+    world->hcm.route_slot = slot;
+    world->conn.shared = &world->shared;
+    world->conn.config = &world->hcm;
+    world->conn.io = &world->io;
+    world->conn.codec = &world->codec;
+    list_init(&world->conn.streams);
+    list_init(&world->alive);
+}
+
+static void turn(struct fuzz_world *world, uint32_t ms) {
+    for (uint32_t i = 0; i < FUZZ_CLIENTS; i++) {
+        struct fuzz_client *client = &world->clients[i];
+        if (client->is_close_pending && !client->is_over) {
+            codec_closes(client);
+        }
+    }
+    virtual_clock_advance(&world->clock, ms * UINT64_C(1000));
+    (void)event_loop_run_once(world->io.loop, 0);
+}
+
+static void world_deinit(struct fuzz_world *world) {
+    turn(world, 0);
+    CHECK(list_is_empty(&world->alive) && list_is_empty(&world->conn.streams));
+    CHECK(world->socket_pauses == 0);
+    for (uint32_t i = 0; i < FUZZ_MAX_CALLS; i++) {
+        CHECK(!world->calls[i].is_open);
+    }
+    config_store_unsubscribe(world->store, &world->io);
+    turn(world, 0);
+    config_store_free(world->store);
+    CHECK(world->io.arena_blocks.live_count == 0);
+    CHECK(world->io.buffers.chunks.live_count == 0 && world->io.buffers.fragments.live_count == 0);
+    io_context_deinit(&world->io);
+}
+
+/* ---- steps ---- */
+
+static struct fuzz_filter *pick_filter(struct fuzz_world *world, uint32_t index) {
+    uint32_t count = 0;
+    LIST_FOR_EACH (node, &world->alive) {
+        count++;
+    }
+    index = count == 0 ? 0 : index % count;
+    LIST_FOR_EACH (node, &world->alive) {
+        if (index-- == 0) {
+            return LIST_ENTRY(node, struct fuzz_filter, node);
+        }
+    }
+    return NULL;
+}
+
+static void check_bounds(const struct fuzz_world *world) {
+    for (uint32_t i = 0; i < FUZZ_CLIENTS; i++) {
+        const struct http_stream *stream = world->clients[i].stream;
+        if (stream == NULL || stream->chain.is_destroyed) {
+            continue;
+        }
+        const struct http_filter_chain *chain = &stream->chain;
+        for (uint32_t k = 0; k < chain->count; k++) {
+            size_t more = FUZZ_PIECE_BYTES + world->injected_bytes;
+            CHECK(chain->slots[k].decode.held.len <= chain->decode_limit_bytes + more);
+            CHECK(chain->slots[k].encode.held.len <= chain->encode_limit_bytes + more);
+        }
+    }
+}
+
+static void client_step(struct fuzz_world *world, struct fuzz_client *client) {
+    uint8_t choice = fuzz_take(world);
+    if (client->codec.ops == NULL &&
+        (world->codec.protocol == HTTP_2 || world->conn.streams.next == &world->conn.streams)) {
+        open_stream(world, client);
+    }
+    switch (choice % 16) {
+    case 0:
+        set_slow(client, !client->is_slow);
+        break;
+    case 1:
+        if ((choice & 64) != 0) {
+            reset(client, (choice & 32) != 0 ? HTTP_RESET_REMOTE : HTTP_RESET_PROTOCOL_ERROR);
+        }
+        break;
+    case 2:
+        malformed(client);
+        break;
+    default:
+        send_more(client);
+        break;
+    }
+}
+
+static void step(struct fuzz_world *world) {
+    uint8_t choice = fuzz_take(world);
+    struct fuzz_filter *filter;
+    switch (choice & 7) {
+    case 0:
+    case 1:
+    case 2:
+        client_step(world, &world->clients[(choice >> 3) % FUZZ_CLIENTS]);
+        break;
+    case 3:
+        fuzz_answer_call(world, choice >> 3);
+        break;
+    case 4:
+        turn(world, (choice & 8) == 0 ? 0 : 100U << (choice >> 4)); /* to 55 minutes */
+        break;
+    default:
+        filter = pick_filter(world, choice >> 3);
+        if (filter != NULL) {
+            fuzz_wake(filter);
+        }
+        break;
+    }
+    check_bounds(world);
 }
 
 /* ---- the end ---- */
 
-static void end_stream(struct run *run) {
-    run->terminal_events++;
-    CHECK(run->terminal_events == 1);
-    http_filter_chain_stream_complete(&run->chain);
-    http_filter_chain_destroy(&run->chain);
+static bool is_all_over(const struct fuzz_world *world) {
+    return world->conn.streams.next == &world->conn.streams;
 }
 
-static void reply(struct http_filter *f) {
-    struct local_reply local = {.status = 403,
-                                .body = SLICE("no"),
-                                .details = SLICE("fuzz"),
-                                .grpc_status = -1,
-                                .flag = RESPONSE_FLAG_COUNT};
-    http_filter_local_reply(f, &local);
-}
-
-/* What a filter may do from within any callback. True when the stream may be over. */
-static void act(struct http_filter *f) {
-    switch (take(run_of(f)) % 24) {
-    case 1:
-        reply(f);
-        break;
-    case 2:
-        http_filter_reset_stream(f, HTTP_RESET_LOCAL, SLICE("fuzz"));
-        break;
-    case 3:
-        http_filter_clear_route(f);
-        break;
-    case 4:
-        http_filter_set_decoder_buffer_limit(f, take(run_of(f)));
-        break;
-    case 5:
-        http_filter_set_encoder_buffer_limit(f, take(run_of(f)));
-        break;
-    default:
-        break;
+static void let_go(struct fuzz_filter *filter) {
+    while (filter->request_pauses > 0 && !filter->is_destroyed) {
+        fuzz_terminal_pause(filter, false);
     }
-}
-
-static enum http_filter_verdict verdict_of(struct run *run, bool is_data) {
-    static const enum http_filter_verdict verdicts[] = {HTTP_FILTER_CONTINUE, HTTP_FILTER_HOLD,
-                                                        HTTP_FILTER_PAUSE, HTTP_FILTER_CONSUMED};
-    return verdicts[take(run) % (is_data ? 4 : 3)];
-}
-
-/* ---- the filters ---- */
-
-static void feed_answer(struct run *run, struct http_filter *f);
-
-static enum http_filter_verdict decode_headers(struct http_filter *f, struct header_map *headers,
-                                               bool end) {
-    struct fuzz_filter *filter = self(f);
-    (void)headers;
-    advance(&filter->decode, true, end);
-    filter->in_decode = true;
-    act(f);
+    fuzz_continue(filter, true);
+    fuzz_continue(filter, false);
     if (filter->is_terminal && !filter->is_destroyed) {
-        feed_answer(run_of(f), f);
-    }
-    filter->in_decode = false;
-    return filter->is_terminal ? HTTP_FILTER_HOLD : verdict_of(run_of(f), false);
-}
-
-static enum http_filter_verdict decode_data(struct http_filter *f, struct buffer *data, bool end) {
-    struct fuzz_filter *filter = self(f);
-    advance(&filter->decode, false, end);
-    filter->in_decode = true;
-    if (end && !filter->is_terminal && f->chain->request_trailers == NULL &&
-        take(run_of(f)) % 8 == 1) {
-        (void)http_filter_add_decoded_trailers(f);
-    }
-    act(f);
-    filter->in_decode = false;
-    if (filter->is_terminal) {
-        buffer_clear(data);
-        return HTTP_FILTER_CONSUMED;
-    }
-    return verdict_of(run_of(f), true);
-}
-
-static enum http_filter_verdict decode_trailers(struct http_filter *f,
-                                                struct header_map *trailers) {
-    struct fuzz_filter *filter = self(f);
-    (void)trailers;
-    advance(&filter->decode, false, true);
-    filter->in_decode = true;
-    act(f);
-    filter->in_decode = false;
-    return filter->is_terminal || take(run_of(f)) % 2 == 1 ? HTTP_FILTER_HOLD
-                                                           : HTTP_FILTER_CONTINUE;
-}
-
-static enum http_filter_verdict encode_headers(struct http_filter *f, struct header_map *headers,
-                                               bool end) {
-    struct fuzz_filter *filter = self(f);
-    (void)headers;
-    /* A local reply over an answer that waits starts the direction again. */
-    if (f->chain->is_local_reply) {
-        filter->encode = SEEN_NOTHING;
-    }
-    advance(&filter->encode, true, end);
-    filter->in_encode = true;
-    act(f);
-    filter->in_encode = false;
-    return verdict_of(run_of(f), false);
-}
-
-static enum http_filter_verdict encode_data(struct http_filter *f, struct buffer *data, bool end) {
-    struct fuzz_filter *filter = self(f);
-    (void)data;
-    advance(&filter->encode, false, end);
-    filter->in_encode = true;
-    if (end && f->chain->response_trailers == NULL && take(run_of(f)) % 8 == 1) {
-        (void)http_filter_add_encoded_trailers(f);
-    }
-    act(f);
-    filter->in_encode = false;
-    return verdict_of(run_of(f), true);
-}
-
-static enum http_filter_verdict encode_trailers(struct http_filter *f,
-                                                struct header_map *trailers) {
-    struct fuzz_filter *filter = self(f);
-    (void)trailers;
-    advance(&filter->encode, false, true);
-    filter->in_encode = true;
-    act(f);
-    filter->in_encode = false;
-    return take(run_of(f)) % 2 == 1 ? HTTP_FILTER_HOLD : HTTP_FILTER_CONTINUE;
-}
-
-static void on_notice(struct http_filter *f) {
-    (void)self(f);
-}
-
-static void on_local_reply(struct http_filter *f, uint32_t status, struct slice details) {
-    (void)self(f);
-    (void)status;
-    (void)details;
-}
-
-static void on_destroy(struct http_filter *f) {
-    self(f)->is_destroyed = true;
-}
-
-static const struct http_filter_ops filter_ops = {
-    .decode_headers = decode_headers,
-    .decode_data = decode_data,
-    .decode_trailers = decode_trailers,
-    .encode_headers = encode_headers,
-    .encode_data = encode_data,
-    .encode_trailers = encode_trailers,
-    .on_route_changed = on_notice,
-    .on_above_write_watermark = on_notice,
-    .on_below_write_watermark = on_notice,
-    .on_local_reply = on_local_reply,
-    .on_stream_complete = on_notice,
-    .on_destroy = on_destroy,
-};
-
-static struct http_filter *create(const void *config, struct arena *arena, struct io_context *io) {
-    struct run *run = (struct run *)(uintptr_t)config;
-    (void)io;
-    struct fuzz_filter *filter = ARENA_NEW(arena, struct fuzz_filter);
-    filter->base.ops = &filter_ops;
-    filter->is_terminal = run->created + 1 == run->count;
-    run->filters[run->created++] = filter;
-    return &filter->base;
-}
-
-/* ---- the host, as http_stream is one ---- */
-
-static void host_informational(void *host, struct header_map *headers) {
-    struct run *run = host;
-    (void)headers;
-    CHECK(run->terminal_events == 0);
-}
-
-static void sent(struct run *run, bool is_headers, bool end) {
-    CHECK(run->terminal_events == 0);
-    advance(&run->sent, is_headers, end);
-    if (end) {
-        end_stream(run);
+        fuzz_answer(filter);
     }
 }
 
-static void host_headers(void *host, struct header_map *headers, bool end) {
-    (void)headers;
-    sent(host, true, end);
-}
-
-static void host_data(void *host, struct buffer *data, bool end) {
-    buffer_clear(data);
-    sent(host, false, end);
-}
-
-static void host_trailers(void *host, struct header_map *trailers) {
-    (void)trailers;
-    sent(host, false, true);
-}
-
-static void host_reset(void *host, enum http_reset_reason reason, struct slice details) {
-    struct run *run = host;
-    (void)reason;
-    (void)details;
-    if (run->terminal_events == 0) {
-        end_stream(run);
-    }
-}
-
-static void host_local_reply(void *host, const struct local_reply *local) {
-    struct run *run = host;
-    struct http_filter_chain *chain = &run->chain;
-    if (run->terminal_events > 0 || chain->is_local_reply) {
-        return;
-    }
-    if (chain->response_headers_out || run->sent != SEEN_NOTHING) {
-        end_stream(run);
-        return;
-    }
-    if (chain->response_started) {
-        chain->decode_aborted = true;
-        chain->encode_aborted = true;
-        chain->is_local_reply = true;
-        sent(run, true, true);
-        return;
-    }
-    struct buffer body;
-    buffer_init(&body, &run->io.buffers);
-    buffer_append(&body, local->body);
-    http_filter_chain_local_reply(chain, local, &run->response, &body);
-    buffer_deinit(&body);
-}
-
-static void host_pause(void *host, bool pause) {
-    struct run *run = host;
-    run->request_pauses += pause ? 1 : -1;
-    CHECK(run->request_pauses >= 0);
-}
-
-static const struct route *host_route(void *host) {
-    (void)host;
-    return NULL;
-}
-static const struct virtual_host *host_vhost(void *host) {
-    (void)host;
-    return NULL;
-}
-static const struct route_part *host_part(void *host) {
-    (void)host;
-    return NULL;
-}
-static const struct weighted_cluster *host_weighted(void *host) {
-    (void)host;
-    return NULL;
-}
-static void host_clear_route(void *host) {
-    http_filter_chain_route_changed(&((struct run *)host)->chain);
-}
-static void host_set_cluster(void *host, uint32_t slot, struct slice name) {
-    (void)host;
-    (void)slot;
-    (void)name;
-}
-static bool host_recreate(void *host) {
-    (void)host;
-    return false;
-}
-static void host_log_input(const void *host, struct log_format_input *input) {
-    (void)host;
-    (void)input;
-}
-
-static const struct http_filter_chain_host_ops host_ops = {
-    .encode_informational = host_informational,
-    .encode_headers = host_headers,
-    .encode_data = host_data,
-    .encode_trailers = host_trailers,
-    .local_reply = host_local_reply,
-    .reset = host_reset,
-    .pause_request = host_pause,
-    .route = host_route,
-    .virtual_host = host_vhost,
-    .route_config = host_part,
-    .weighted_cluster = host_weighted,
-    .clear_route = host_clear_route,
-    .set_route_cluster = host_set_cluster,
-    .recreate = host_recreate,
-    .log_input = host_log_input,
-};
-
-/* ---- events ---- */
-
-static void fill(struct run *run, struct buffer *data) {
-    static const uint8_t bytes[40] = {0};
-    buffer_init(data, &run->io.buffers);
-    buffer_append(data, slice_make(bytes, take(run) % sizeof(bytes)));
-}
-
-static void feed_request(struct run *run) {
-    uint8_t choice = take(run);
-    bool end = (choice & 1) != 0;
-    if (run->request_fed == SEEN_END) {
-        return;
-    }
-    if (run->request_fed == SEEN_NOTHING) {
-        run->request_fed = end ? SEEN_END : SEEN_HEADERS;
-        http_filter_chain_decode_headers(&run->chain, &run->request, end);
-        return;
-    }
-    if ((choice & 6) == 6) {
-        run->request_fed = SEEN_END;
-        /* One set of trailers only: a filter may have made some already. */
-        if (run->chain.request_trailers == NULL) {
-            http_filter_chain_decode_trailers(&run->chain, &run->trailers);
+/* Everybody sends the rest, answers, lets go; the streams must come to their ends before any of their
+ * timers (all together 640 ms pass, which a retried fetch of keys needs). */
+static void finish(struct fuzz_world *world) {
+    world->is_finishing = true;
+    for (int round = 0; round < 64 && !is_all_over(world); round++) {
+        for (uint32_t i = 0; i < FUZZ_CLIENTS; i++) {
+            set_slow(&world->clients[i], false);
+            send_more(&world->clients[i]);
         }
-        return;
-    }
-    run->request_fed = end ? SEEN_END : SEEN_HEADERS;
-    struct buffer data;
-    fill(run, &data);
-    http_filter_chain_decode_data(&run->chain, &data, end);
-    CHECK(buffer_is_empty(&data));
-    buffer_deinit(&data);
-}
-
-static void feed_answer(struct run *run, struct http_filter *f) {
-    uint8_t choice = take(run);
-    bool end = (choice & 1) != 0;
-    if (run->answer_fed == SEEN_END || (choice & 8) != 0) {
-        return;
-    }
-    if (run->answer_fed == SEEN_NOTHING) {
-        if ((choice & 16) != 0) {
-            http_filter_encode_informational(f, &run->response);
-            return;
+        for (uint32_t i = 0; i < FUZZ_MAX_CALLS; i++) {
+            fuzz_answer_call(world, i);
         }
-        run->answer_fed = end ? SEEN_END : SEEN_HEADERS;
-        http_filter_encode_headers(f, &run->response, end);
-        return;
-    }
-    if ((choice & 6) == 6 && run->chain.response_trailers == NULL) {
-        run->answer_fed = SEEN_END;
-        http_filter_encode_trailers(f, &run->response_trailers);
-        return;
-    }
-    run->answer_fed = end ? SEEN_END : SEEN_HEADERS;
-    struct buffer data;
-    fill(run, &data);
-    http_filter_encode_data(f, &data, end);
-    CHECK(buffer_is_empty(&data));
-    buffer_deinit(&data);
-}
-
-/* A timer or a call's answer: something happens to one filter, from the loop. */
-static void wake(struct run *run, uint8_t choice) {
-    struct fuzz_filter *filter = run->filters[choice % run->count];
-    struct http_filter *f = &filter->base;
-    if (filter->is_destroyed) {
-        return;
-    }
-    switch (take(run) % 6) {
-    case 0:
-        if (!filter->is_terminal) {
-            http_filter_continue_decoding(f);
-        }
-        break;
-    case 1:
-        if (!filter->is_terminal || run->chain.is_local_reply) {
-            http_filter_continue_encoding(f);
-        }
-        break;
-    case 2:
-        reply(f);
-        break;
-    case 3:
-        http_filter_reset_stream(f, HTTP_RESET_LOCAL, SLICE("fuzz"));
-        break;
-    case 4:
-        http_filter_clear_route(f);
-        break;
-    default:
-        if (filter->is_terminal && filter->decode != SEEN_NOTHING) {
-            feed_answer(run, f);
-        }
-        break;
-    }
-}
-
-static void step(struct run *run) {
-    uint8_t choice = take(run);
-    switch (choice >> 6) {
-    case 0:
-        feed_request(run);
-        break;
-    case 1:
-    case 2:
-        wake(run, choice & 63);
-        break;
-    default:
-        if ((choice & 63) == 63) {
-            host_reset(run, HTTP_RESET_REMOTE, SLICE("client"));
-        } else if ((choice & 1) != 0) {
-            run->client_is_slow = !run->client_is_slow;
-            http_filter_chain_pause_response(&run->chain, run->client_is_slow);
-        } else {
-            struct fuzz_filter *last = run->filters[run->count - 1];
-            if (!last->is_destroyed && last->decode != SEEN_NOTHING) {
-                feed_answer(run, &last->base);
+        for (uint32_t i = 0; i < 2 * (FUZZ_MAX_FILTERS + 1); i++) {
+            struct fuzz_filter *filter = pick_filter(world, i);
+            if (filter != NULL) {
+                let_go(filter);
             }
         }
-        break;
+        turn(world, 10);
     }
+    CHECK(is_all_over(world));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    struct run run = {.data = data, .size = size};
-    buffer_pool_init(&run.io.buffers);
-    block_pool_init(&run.io.arena_blocks, IO_ARENA_BLOCK_BYTES, 4);
-    arena_init(&run.arena, &run.io.arena_blocks);
-    header_map_init(&run.request, &run.arena);
-    header_map_init(&run.trailers, &run.arena);
-    header_map_init(&run.response, &run.arena);
-    header_map_init(&run.response_trailers, &run.arena);
-    run.count = 1 + take(&run) % MAX_FILTERS;
-    for (uint32_t i = 0; i < run.count; i++) {
-        run.factories[i].create = create;
-        run.configs[i] =
-            (struct http_filter_config){.name_id = i, .factory = &run.factories[i], .config = &run};
+    static struct fuzz_setup setup;
+    if (size > 1024) {
+        return 0;
     }
-    http_filter_chain_init(&run.chain, &host_ops, &run, &run.arena, &run.io, &run.info,
-                           LIMIT_BYTES);
-    http_filter_chain_create(&run.chain, run.configs, run.count, NULL);
-    while (run.size > 0 && run.terminal_events == 0) {
-        step(&run);
+    if (setup.stats == NULL) {
+        fuzz_setup_init(&setup);
     }
-    if (run.terminal_events == 0) {
-        end_stream(&run);
+    struct fuzz_world *world = calloc(1, sizeof(*world));
+    CHECK(world != NULL);
+    world->data = data;
+    world->size = size;
+    world_init(world, &setup);
+    bool is_orderly = fuzz_chance(world, 2);
+    for (uint32_t i = 0; i < 400 && world->size > 0; i++) {
+        step(world);
     }
-    for (uint32_t i = 0; i < run.count; i++) {
-        CHECK(run.filters[i]->is_destroyed);
+    if (is_orderly) {
+        finish(world);
     }
-    arena_deinit(&run.arena);
-    block_pool_deinit(&run.io.arena_blocks);
-    buffer_pool_deinit(&run.io.buffers);
+    for (uint32_t i = 0; i < FUZZ_CLIENTS; i++) {
+        reset(&world->clients[i], HTTP_RESET_CONNECTION_TERMINATION);
+    }
+    world_deinit(world);
+    free(world);
     return 0;
 }

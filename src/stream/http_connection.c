@@ -66,7 +66,9 @@ void http_connection_begin_drain(struct http_connection *conn) {
     timer_arm(conn->io->loop, &conn->idle_timer, conn->config->drain_timeout_ms);
 }
 
-/* An HTTP/1.1 connection between requests has nobody to notify: what is left to wait for is a request
+/* The idle timer runs on while streams are open, and is asked for anew when the last one ends: a later
+ * deadline costs one store, taking the timer out and back in for each request would not.
+ * An HTTP/1.1 connection between requests has nobody to notify: what is left to wait for is a request
  * that is already on its way, which the drain timeout allows for. */
 static void on_idle_timer(void *arg) {
     struct http_connection *conn = arg;
@@ -145,9 +147,6 @@ static bool on_new_stream(void *arg, struct http_codec_stream *codec_stream,
     list_push_back(&conn->streams, &stream->node);
     conn->stream_count++;
     conn->stream_total++;
-    if (conn->drain == HTTP_CONNECTION_SERVING) {
-        timer_cancel(&conn->idle_timer);
-    }
     return true;
 }
 

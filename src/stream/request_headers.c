@@ -150,19 +150,31 @@ static bool is_internal_address(const struct http_connection_manager_config *con
     return false;
 }
 
+/* Both headers that say who the client is are made from one text where it is one address. */
+static struct slice ip_text(struct request_head *head, const struct address *address) {
+    if (head->ip_text_of != address) {
+        char text[ADDRESS_TEXT_BYTES];
+        head->ip_text = arena_dup_slice(head->info->arena, address_ip_text(address, text));
+        head->ip_text_of = address;
+    }
+    return head->ip_text;
+}
+
 static void append_xff(struct request_head *head) {
     const struct connection_info *connection = head->info->connection;
     if (head->config->skip_xff_append || !address_is_ip(connection->remote)) {
         return;
     }
-    char text[ADDRESS_TEXT_BYTES];
-    struct slice ip = address_ip_text(connection->remote, text);
-    struct arena *arena = head->info->arena;
-    struct slice present =
-        header_map_get_joined(head->headers, SLICE("x-forwarded-for"), SLICE(","), arena);
-    struct slice value = present.len == 0
-                             ? arena_dup_slice(arena, ip)
-                             : arena_printf(arena, "%.*s,%.*s", SLICE_ARG(present), SLICE_ARG(ip));
+    struct slice ip = ip_text(head, connection->remote);
+    struct slice value = ip;
+    if (header_map_has(head->headers, HEADER_X_FORWARDED_FOR)) {
+        struct arena *arena = head->info->arena;
+        struct slice present =
+            header_map_get_joined(head->headers, SLICE("x-forwarded-for"), SLICE(","), arena);
+        value = present.len == 0
+                    ? ip
+                    : arena_printf(arena, "%.*s,%.*s", SLICE_ARG(present), SLICE_ARG(ip));
+    }
     header_map_set(head->headers, HEADER_X_FORWARDED_FOR, value);
 }
 
@@ -282,9 +294,8 @@ static void sanitize(struct request_head *head) {
         header_map_remove_prefix(headers, SLICE("x-envoy-peer-metadata"));
     }
     if (address_is_ip(head->info->downstream_remote)) {
-        char text[ADDRESS_TEXT_BYTES];
-        header_map_set_copy(headers, HEADER_X_ENVOY_EXTERNAL_ADDRESS,
-                            address_ip_text(head->info->downstream_remote, text));
+        header_map_set(headers, HEADER_X_ENVOY_EXTERNAL_ADDRESS,
+                       ip_text(head, head->info->downstream_remote));
     }
 }
 

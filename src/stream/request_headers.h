@@ -27,6 +27,9 @@ struct request_head {
     const char *failed_details;
     struct slice failed_location; /* set: redirect there */
     bool path_failed;             /* counts as failed path normalisation */
+    /* a cache */
+    struct slice ip_text;             /* in the arena */
+    const struct address *ip_text_of; /* NULL: none yet */
 };
 
 /* Checks and rewrites; on failure sets failed_status and stops. */

@@ -139,23 +139,31 @@ static void free_fragments(struct buffer_pool *pool, struct buffer_fragment *fra
     }
 }
 
-void buffer_trim(struct buffer *buf) {
+static __attribute__((noinline)) void drop_reserve(struct buffer *buf) {
     struct buffer_fragment *reserve = reserve_of(buf);
-    if (reserve != NULL) {
-        set_after_tail(buf, NULL);
-        free_fragments(buf->pool, reserve);
+    set_after_tail(buf, NULL);
+    free_fragments(buf->pool, reserve);
+}
+
+static inline void trim(struct buffer *buf) {
+    if (reserve_of(buf) != NULL) {
+        drop_reserve(buf);
     }
 }
 
+void buffer_trim(struct buffer *buf) {
+    trim(buf);
+}
+
 static void link_tail(struct buffer *buf, struct buffer_fragment *fragment) {
-    buffer_trim(buf);
+    trim(buf);
     set_after_tail(buf, fragment);
     buf->tail = fragment;
     buf->len += fragment->len;
 }
 
 static void link_head(struct buffer *buf, struct buffer_fragment *fragment) {
-    buffer_trim(buf);
+    trim(buf);
     fragment->next = buf->head;
     buf->head = fragment;
     if (buf->tail == NULL) {
@@ -286,8 +294,8 @@ void buffer_move(struct buffer *to, struct buffer *from) {
         buffer_clear(from);
         return;
     }
-    buffer_trim(to);
-    buffer_trim(from);
+    trim(to);
+    trim(from);
     set_after_tail(to, from->head);
     to->tail = from->tail;
     to->len += from->len;
@@ -312,7 +320,7 @@ void buffer_move_len(struct buffer *to, struct buffer *from, size_t len) {
         buffer_move(to, from);
         return;
     }
-    buffer_trim(from);
+    trim(from);
     if (should_copy(to, len)) {
         copy_fragments(to, from, len);
         buffer_drain(from, len);
@@ -387,7 +395,7 @@ void buffer_drain(struct buffer *buf, size_t len) {
 
 int buffer_reserve(struct buffer *buf, size_t want, struct iovec *vecs, int max) {
     ASSERT(max > 0);
-    buffer_trim(buf);
+    trim(buf);
     int count = 0;
     size_t got = 0;
     size_t room = buf->tail == NULL ? 0 : fragment_room(buf->tail);
@@ -428,7 +436,7 @@ void buffer_commit(struct buffer *buf, size_t len) {
         buf->len += part;
         len -= part;
     }
-    buffer_trim(buf);
+    trim(buf);
 }
 
 int buffer_peek_iovecs(const struct buffer *buf, struct iovec *vecs, int max, size_t *total) {
@@ -476,7 +484,7 @@ struct slice buffer_linearize(struct buffer *buf, size_t len) {
     if (buf->head->len >= len) {
         return slice_make(buf->head->ptr, len);
     }
-    buffer_trim(buf);
+    trim(buf);
     if (fragment_room(buf->head) < len - buf->head->len) {
         struct buffer_chunk *chunk = chunk_new(buf->pool, len);
         link_head(buf, fragment_new(buf->pool, chunk, chunk->base, 0));

@@ -93,7 +93,8 @@ static inline bool char_skip_blocks(const uint8_t **at, const uint8_t *end) {
 #endif
 
 /* Number of bytes of [at, end) before the first control byte, in blocks and words. */
-static inline size_t char_run_before_control(const uint8_t *at, const uint8_t *end) {
+static inline __attribute__((always_inline)) size_t char_run_before_control(const uint8_t *at,
+                                                                            const uint8_t *end) {
     const uint8_t *start = at;
     if (char_skip_blocks(&at, end)) {
         return (size_t)(at - start);
@@ -120,7 +121,8 @@ static inline size_t char_run_before_control(const uint8_t *at, const uint8_t *e
 
 /* Copies a short text in pieces that may overlap: a call of memcpy costs more than most names and values
  * do. */
-static inline void char_copy(uint8_t *to, const uint8_t *from, size_t len) {
+static inline __attribute__((always_inline)) void char_copy(uint8_t *to, const uint8_t *from,
+                                                            size_t len) {
     if (len >= 16) {
         for (size_t at = 0; at + 16 < len; at += 16) {
             memcpy(to + at, from + at, 16);

@@ -109,8 +109,9 @@ static struct slice present(struct slice value) {
 }
 
 /* Writes an entry at a free place and links it behind the entries of its id. */
-static void place(struct header_map *map, uint16_t at, enum header_id id, struct slice name,
-                  struct slice value) {
+static inline __attribute__((always_inline)) void place(struct header_map *map, uint16_t at,
+                                                        enum header_id id, struct slice name,
+                                                        struct slice value) {
     struct header_entry *entry = &map->entries[at];
     entry->name = name;
     entry->value = present(value);
@@ -178,10 +179,16 @@ static __attribute__((noinline)) uint16_t pseudo_place(struct header_map *map) {
     return at;
 }
 
-static void append(struct header_map *map, enum header_id id, struct slice name,
-                   struct slice value) {
+/* True where all entries so far are pseudo headers, as while a start line is read. */
+static bool ends_with_pseudo(const struct header_map *map) {
+    return map->count == 0 || is_pseudo(&map->entries[map->count - 1]);
+}
+
+static inline __attribute__((always_inline)) void append(struct header_map *map, enum header_id id,
+                                                         struct slice name, struct slice value) {
     uint16_t at;
-    if (id == HEADER_OTHER ? name.len > 0 && name.ptr[0] == ':' : id <= HEADER_STATUS) {
+    bool goes_first = id == HEADER_OTHER ? name.len > 0 && name.ptr[0] == ':' : id <= HEADER_STATUS;
+    if (goes_first && !ends_with_pseudo(map)) {
         at = pseudo_place(map);
     } else {
         make_room(map);

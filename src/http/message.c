@@ -227,14 +227,10 @@ uint32_t http_status_of(const struct header_map *headers) {
     if (text.len != 3) {
         return 0;
     }
-    uint32_t status = 0;
-    for (size_t i = 0; i < 3; i++) {
-        if (text.ptr[i] < '0' || text.ptr[i] > '9') {
-            return 0;
-        }
-        status = status * 10 + text.ptr[i] - '0';
-    }
-    return status;
+    uint32_t hundreds = (uint32_t)text.ptr[0] - '0';
+    uint32_t tens = (uint32_t)text.ptr[1] - '0';
+    uint32_t ones = (uint32_t)text.ptr[2] - '0';
+    return hundreds > 9 || tens > 9 || ones > 9 ? 0 : hundreds * 100 + tens * 10 + ones;
 }
 
 bool http_is_grpc(const struct header_map *headers) {

@@ -169,7 +169,7 @@ static __attribute__((noinline)) struct stats_block *new_block(struct stats_scop
 }
 
 // The owner reads its own pointer: relaxed is enough.
-static struct stats_block *own_block(struct stats_scope *scope, uint32_t thread) {
+static inline struct stats_block *own_block(struct stats_scope *scope, uint32_t thread) {
     ASSERT(thread < scope->registry->threads);
     struct stats_block *block = atomic_load_explicit(&scope->blocks[thread], memory_order_relaxed);
     return __builtin_expect(block != NULL, 1) ? block : new_block(scope, thread);
@@ -182,7 +182,8 @@ static __attribute__((noinline)) union stats_cell *new_group(struct stats_block 
     return group;
 }
 
-static union stats_cell *own_cell(struct stats_scope *scope, uint32_t thread, uint32_t stat) {
+static inline __attribute__((always_inline)) union stats_cell *
+own_cell(struct stats_scope *scope, uint32_t thread, uint32_t stat) {
     struct stats_block *block = own_block(scope, thread);
     uint32_t number = stat / STATS_GROUP_CELLS;
     union stats_cell *group = atomic_load_explicit(&block->groups[number], memory_order_relaxed);

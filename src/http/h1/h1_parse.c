@@ -99,7 +99,7 @@ struct h1_fault h1_parse_status_line(struct slice line, struct h1_status_line *o
     return H1_FINE;
 }
 
-static struct slice trim(struct slice s) {
+static inline __attribute__((always_inline)) struct slice trim(struct slice s) {
     while (s.len > 0 && (s.ptr[0] == ' ' || s.ptr[0] == '\t')) {
         s.ptr++;
         s.len--;
@@ -110,18 +110,36 @@ static struct slice trim(struct slice s) {
     return s;
 }
 
+#ifdef __SSE2__
+/* Lower-cases 16 bytes; returns the bits of those that are a colon. */
+static inline unsigned lower_block(uint8_t *lower, const uint8_t *text) {
+    __m128i block = _mm_loadu_si128((const __m128i *)(const void *)text);
+    // Signed: letters are moved to the low end of the range, where one comparison finds them.
+    __m128i moved = _mm_sub_epi8(block, _mm_set1_epi8((char)('A' + 128)));
+    __m128i is_upper = _mm_cmplt_epi8(moved, _mm_set1_epi8((char)(-128 + 26)));
+    block = _mm_or_si128(block, _mm_and_si128(is_upper, _mm_set1_epi8(0x20)));
+    _mm_storeu_si128((__m128i *)(void *)lower, block);
+    return (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(block, _mm_set1_epi8(':')));
+}
+#else
+static inline unsigned lower_block(uint8_t *lower, const uint8_t *text) {
+    unsigned colons = 0;
+    for (unsigned i = 0; i < 16; i++) {
+        lower[i] = ascii_lower(text[i]);
+        colons |= (text[i] == ':' ? 1U : 0U) << i;
+    }
+    return colons;
+}
+#endif
+
 /* Lower-cases the text before the first colon of `line` into `lower`, as far as that reaches; returns
  * its length, or line.len where there is no colon. */
 static size_t take_name(struct slice line, uint8_t lower[SHORT_NAME_BYTES]) {
     size_t len = 0;
-    for (; len + 8 <= SHORT_NAME_BYTES && len + 8 <= line.len; len += 8) {
-        uint64_t word;
-        memcpy(&word, line.ptr + len, sizeof(word));
-        uint64_t colon = char_equal_bits(word, ':');
-        word = char_lower_word(word);
-        memcpy(lower + len, &word, sizeof(word));
-        if (colon != 0) {
-            return len + char_first_hit(colon);
+    for (; len + 16 <= SHORT_NAME_BYTES && len + 16 <= line.len; len += 16) {
+        unsigned colons = lower_block(lower + len, line.ptr + len);
+        if (colons != 0) {
+            return len + (size_t)__builtin_ctz(colons);
         }
     }
     for (; len < line.len && line.ptr[len] != ':'; len++) {

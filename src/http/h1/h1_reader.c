@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "src/http/h1/h1_reader.h"
 
-#include "src/http/char_class.h"
-
 enum { PIECE_BYTES = 256 };
 
 void h1_reader_init(struct h1_reader *reader, struct buffer *input, size_t scanned) {
@@ -71,9 +69,8 @@ static struct slice take(struct h1_reader *reader, size_t end) {
     return line;
 }
 
-/* The next line, byte by byte where it leaves the first chunk or holds what is rare. */
-static __attribute__((noinline)) enum h1_line
-careful_line(struct h1_reader *reader, size_t stop, enum h1_line at_end, struct slice *line) {
+enum h1_line h1_reader_careful_line(struct h1_reader *reader, size_t stop, enum h1_line at_end,
+                                    struct slice *line) {
     for (;;) {
         size_t hit = scan(reader, stop);
         reader->scanned = hit;
@@ -97,23 +94,4 @@ careful_line(struct h1_reader *reader, size_t stop, enum h1_line at_end, struct 
         *line = take(reader, hit);
         return H1_LINE_DONE;
     }
-}
-
-enum h1_line h1_reader_line(struct h1_reader *reader, size_t limit, struct slice *line) {
-    size_t available = reader->input->len - reader->at;
-    bool clipped = available >= limit;
-    size_t stop = reader->at + (clipped ? limit : available);
-    if (stop <= reader->front.len && reader->scanned < stop) {
-        const uint8_t *front = reader->front.ptr;
-        const uint8_t *from = front + reader->scanned;
-        const uint8_t *hit = from + char_run_before_control(from, front + stop);
-        if (hit + 1 < front + stop && hit[0] == '\r' && hit[1] == '\n') {
-            *line = slice_make(front + reader->at, (size_t)(hit - front) - reader->at);
-            reader->at = (size_t)(hit - front) + 2;
-            reader->scanned = reader->at;
-            return H1_LINE_DONE;
-        }
-        reader->scanned = (size_t)(hit - front);
-    }
-    return careful_line(reader, stop, clipped ? H1_LINE_TOO_LONG : H1_LINE_MORE, line);
 }

@@ -8,6 +8,7 @@
 #define SRC_HTTP_H1_H1_READER_H
 
 #include "src/base/buffer.h"
+#include "src/http/char_class.h"
 
 enum h1_line {
     H1_LINE_DONE,
@@ -26,8 +27,30 @@ struct h1_reader {
 
 /* `scanned`: what h1_reader_finish returned at the last visit. */
 void h1_reader_init(struct h1_reader *reader, struct buffer *input, size_t scanned);
+/* The general case of h1_reader_line: a line that leaves the first chunk, or holds what is rare. The line
+ * has its end before `stop`, or `at_end` is the answer. */
+enum h1_line h1_reader_careful_line(struct h1_reader *reader, size_t stop, enum h1_line at_end,
+                                    struct slice *line) __attribute__((noinline));
 /* `limit` counts the line with its CRLF. *line is valid until the next call or the input changes. */
-enum h1_line h1_reader_line(struct h1_reader *reader, size_t limit, struct slice *line);
+static inline __attribute__((always_inline)) enum h1_line
+h1_reader_line(struct h1_reader *reader, size_t limit, struct slice *line) {
+    size_t available = reader->input->len - reader->at;
+    bool clipped = available >= limit;
+    size_t stop = reader->at + (clipped ? limit : available);
+    if (stop <= reader->front.len && reader->scanned < stop) {
+        const uint8_t *front = reader->front.ptr;
+        const uint8_t *hit = front + reader->scanned;
+        hit += char_run_before_control(hit, front + stop);
+        if (hit + 1 < front + stop && hit[0] == '\r' && hit[1] == '\n') {
+            *line = slice_make(front + reader->at, (size_t)(hit - front) - reader->at);
+            reader->at = (size_t)(hit - front) + 2;
+            reader->scanned = reader->at;
+            return H1_LINE_DONE;
+        }
+        reader->scanned = (size_t)(hit - front);
+    }
+    return h1_reader_careful_line(reader, stop, clipped ? H1_LINE_TOO_LONG : H1_LINE_MORE, line);
+}
 /* Drains what was consumed; returns how much of the remaining line is scanned. */
 size_t h1_reader_finish(struct h1_reader *reader);
 

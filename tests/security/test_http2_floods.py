@@ -113,6 +113,12 @@ def record(name, **values):
             file.write(json.dumps({"flood": name, **values}) + "\n")
 
 
+def http2_stats(proxied):
+    lines = proxied.proxy.get_admin("/stats?filter=^http2\\.")[1].splitlines()
+    return {name[len("http2."):]: int(value) for name, value in (
+        line.split(": ") for line in lines if ": " in line)}
+
+
 def hostile_requests(proxied, origin):
     """How many of the flood's requests reached the origin."""
     requests, violations, _ = wire.reaches_origin(proxied.port, origin, next(NUMBERS))
@@ -126,6 +132,7 @@ def hostile_requests(proxied, origin):
 def test_flood(proxied, origin, case):
     origin.collect()
     step, reads = getattr(floods, case["name"]), case.get("reads", True)
+    before = http2_stats(proxied)
     with process.Serving(proxied.port) as serving:
         peak = process.Peak(proxied.pid)
         peak.start()
@@ -140,6 +147,9 @@ def test_flood(proxied, origin, case):
     proxied.proxy.check_alive()
     assert not serving.errors
     assert seconds is not None, f"not ended after {case['steps']} steps"
+    after, stat = http2_stats(proxied), case.get("stat", "goaway_sent")
+    assert after[stat] > before[stat], {
+        name: value - before[name] for name, value in after.items() if value != before[name]}
     assert few <= case["requests"] and many <= case["requests"]
     assert cpu <= 0.05 * FACTOR * (1 + sent / 10000), f"{cpu} s of CPU for {sent} steps"
     assert serving.p99() <= 0.25 * FACTOR

@@ -93,6 +93,27 @@ def test_all_streams_end_in_order(opened):
     assert time.monotonic() - began < 2
 
 
+def is_refused(port):
+    try:
+        programs.connect(port).close()
+    except ConnectionRefusedError:
+        return True
+    return False
+
+
+def test_new_clients_are_refused_while_the_others_finish(opened):
+    ports = [opened.proxy.port(), opened.proxy.port("tls")]
+    opened.proxy.signal(signal.SIGTERM)
+    programs.wait_until(lambda: all(is_refused(port) for port in ports), "refused")
+    opened.talk()
+    traffic.say(opened.tunnel, b"still there")
+    opened.upstream.release()
+    for future in opened.answers:
+        assert future.result(20).end == clients.CLEAN
+    opened.close()
+    assert opened.proxy.wait(30) == 0
+
+
 def test_second_signal_ends_all_at_once(opened):
     opened.proxy.signal(signal.SIGTERM)
     programs.wait_until(lambda: "DRAINING" in opened.proxy.get_admin("/ready")[1], "draining")

@@ -5,6 +5,7 @@ add_library(sp_sanitizers INTERFACE)
 set(SALLYPORT_TEST_ENVIRONMENT
     CK_DEFAULT_TIMEOUT=30 "TSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/cmake/tsan.supp")
 if(SALLYPORT_SANITIZE)
+  list(APPEND SALLYPORT_TEST_ENVIRONMENT SALLYPORT_SLOW=1)
   target_compile_options(
     sp_sanitizers INTERFACE "-fsanitize=${SALLYPORT_SANITIZE}" -fno-sanitize-recover=all
                             -fno-omit-frame-pointer -O1)

@@ -260,6 +260,15 @@ void listener_manager_remove(struct listener_manager *manager, struct slice name
     config_store_put(manager->store, CONFIG_LISTENER, slot, NULL);
 }
 
+/* The part may live on; whoever connects from now on is refused, not left waiting. */
+static void stop_listening(const struct listener_part *listener) {
+    const struct listener_sockets *sockets = listener->sockets;
+    for (uint32_t i = 0; sockets != NULL && i < sockets->address_count * sockets->worker_count;
+         i++) {
+        (void)shutdown(sockets->fds[i], SHUT_RD);
+    }
+}
+
 void listener_manager_stop(struct listener_manager *manager, bool inbound_only) {
     manager->is_inbound_stopped = true;
     manager->is_stopped = manager->is_stopped || !inbound_only;
@@ -269,6 +278,7 @@ void listener_manager_stop(struct listener_manager *manager, bool inbound_only) 
         const struct listener_part *listener = (const struct listener_part *)(const void *)part;
         if (!inbound_only || listener->traffic_direction == TRAFFIC_INBOUND) {
             count(manager, LISTENER_MANAGER_LISTENER_STOPPED);
+            stop_listening(listener);
             listener_manager_remove(manager, part->name);
         }
     }

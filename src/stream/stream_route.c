@@ -4,6 +4,7 @@
 #include "src/config/config_store.h"
 #include "src/event/io_context.h"
 #include "src/stream/http_stream.h"
+#include "src/upstream/worker_cluster.h"
 
 static void pin_route_config(struct http_stream *stream) {
     struct io_context *io = stream->conn->io;
@@ -16,15 +17,37 @@ static void pin_route_config(struct http_stream *stream) {
     stream->route_config = (struct route_part *)(void *)part;
 }
 
+static uint32_t cluster_slot_of(const struct http_stream *stream) {
+    const struct route_action *action = stream->route->cluster;
+    struct slice header =
+        stream->weighted != NULL ? stream->weighted->cluster_header : action->cluster_header;
+    if (slice_is_empty(header)) {
+        return stream->weighted != NULL ? stream->weighted->cluster_slot : action->cluster_slot;
+    }
+    return config_snapshot_find(stream->conn->io->snapshot, CONFIG_CLUSTER,
+                                header_map_get_name(stream->request_headers, header));
+}
+
+/* The log names the cluster of a request that a filter answered, too. */
+static void note_cluster(struct http_stream *stream) {
+    struct stream_info *info = &stream->info;
+    info->cluster_name =
+        stream->weighted != NULL ? stream->weighted->name : stream->route->cluster->cluster_name;
+    const struct cluster_part *part =
+        upstream_cluster_part(stream->conn->io, cluster_slot_of(stream));
+    info->upstream.cluster_name =
+        part == NULL ? (struct slice){NULL, 0} : arena_dup_slice(&stream->arena, part->stat_name);
+}
+
 static void note_route(struct http_stream *stream) {
     struct stream_info *info = &stream->info;
     info->virtual_host = stream->vhost;
     info->vhost_name = stream->vhost == NULL ? (struct slice){NULL, 0} : stream->vhost->name;
     info->route = stream->route;
     info->route_name = stream->route == NULL ? (struct slice){NULL, 0} : stream->route->name;
+    info->cluster_name = info->upstream.cluster_name = (struct slice){NULL, 0};
     if (stream->route != NULL && stream->route->action == ROUTE_ACTION_CLUSTER) {
-        info->cluster_name = stream->weighted != NULL ? stream->weighted->name
-                                                      : stream->route->cluster->cluster_name;
+        note_cluster(stream);
     }
 }
 

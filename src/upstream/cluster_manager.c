@@ -467,15 +467,15 @@ static void count_assignment(const struct cluster_generation *generation,
                              const struct endpoint_part *part) {
     struct stats_scope *stats = generation->state->stats;
     uint32_t thread = generation->cluster->manager->control->index;
+    if (generation->part->type != CLUSTER_EDS) {
+        return; /* part of the cluster itself, nobody was asked */
+    }
     stats_inc(stats, thread, CLUSTER_STAT_UPDATE_ATTEMPT);
     if (part == NULL) {
         stats_inc(stats, thread, CLUSTER_STAT_UPDATE_FAILURE);
         return;
     }
     stats_inc(stats, thread, CLUSTER_STAT_UPDATE_SUCCESS);
-    if (part->locality_count == 0) {
-        stats_inc(stats, thread, CLUSTER_STAT_UPDATE_EMPTY);
-    }
     stats_set(stats, thread, CLUSTER_STAT_VERSION, slice_xxhash64(part->part.version, 0));
 }
 

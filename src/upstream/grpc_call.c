@@ -113,8 +113,10 @@ static void make_headers(const struct grpc_call_options *options, struct header_
         uint32_t value = fits ? options->timeout_ms : options->timeout_ms / 1000;
         header_map_append(headers, HEADER_GRPC_TIMEOUT,
                           arena_printf(arena, "%u%c", (unsigned)value, fits ? 'm' : 'S'));
+        header_map_set_uint(headers, HEADER_X_ENVOY_EXPECTED_RQ_TIMEOUT_MS, options->timeout_ms);
     }
     header_map_append(headers, HEADER_CONTENT_TYPE, SLICE("application/grpc"));
+    header_map_append(headers, HEADER_X_ENVOY_INTERNAL, SLICE("true"));
     for (uint32_t i = 0; i < options->metadata_count; i++) {
         header_map_append_name(headers, options->metadata[i].name, options->metadata[i].value);
     }

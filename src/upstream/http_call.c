@@ -5,6 +5,7 @@
 #include "src/event/event_loop.h"
 #include "src/event/io_context.h"
 #include "src/event/timer.h"
+#include "src/upstream/cluster_stats.h"
 
 enum { HTTP_CALL_MAGIC = 0x48434131, DEFAULT_MAX_BODY = 1 << 20 };
 
@@ -33,6 +34,21 @@ static void call_free(struct http_call *call) {
     mem_free(call);
 }
 
+/* What the cluster did not answer counts for it as what it would have got: 503 or 504. */
+static void count_failure(const struct http_call *call, enum http_call_outcome outcome) {
+    struct io_context *io = call->options.io;
+    uint32_t slot = call->options.cluster_slot;
+    if (outcome == HTTP_CALL_TIMEOUT) {
+        struct stats_scope *stats = upstream_cluster_stats(io, slot);
+        if (stats != NULL) {
+            stats_inc(stats, io->index, CLUSTER_STAT_UPSTREAM_RQ_TIMEOUT);
+        }
+        upstream_report_local_reply(io, slot, 504, true);
+    } else if (outcome == HTTP_CALL_RESET || outcome == HTTP_CALL_NO_UPSTREAM) {
+        upstream_report_local_reply(io, slot, 503, true);
+    }
+}
+
 /* The codec may be at work above us: the owner is told at the end of the turn. */
 static void decide(struct http_call *call, enum http_call_outcome outcome) {
     if (call->is_decided) {
@@ -40,6 +56,9 @@ static void decide(struct http_call *call, enum http_call_outcome outcome) {
     }
     call->is_decided = true;
     call->result.outcome = outcome;
+    if (call->result.headers == NULL) {
+        count_failure(call, outcome);
+    }
     timer_cancel(&call->deadline);
     event_loop_defer(call->options.io->loop, &call->finish);
 }

@@ -8,15 +8,18 @@ import re
 import yaml
 
 import programs
+import tokens
 
 FOLDER = programs.ROOT / "testdata" / "differential"
 CASE_KEYS = {"title", "rows", "base", "hcm", "routes", "virtual_hosts", "route_config", "clusters",
              "listener", "filter_chains", "filters", "http_filters", "tls", "log", "origins",
              "steps", "stats", "ignore", "deviation", "differs", "bootstrap", "alone", "rejected",
-             "text_log", "known"}
+             "text_log", "known", "keys", "jwks", "tokens", "xds"}
 STEP_KEYS = {"via", "method", "path", "host", "headers", "fields", "body", "chunks", "trailers",
              "on", "tls", "raw", "answers", "read", "wait", "pause", "then", "background",
-             "expect_100", "version", "check_closed", "end_stream", "wait_background", "scheme"}
+             "expect_100", "version", "check_closed", "end_stream", "wait_background", "scheme",
+             "admin", "keep", "sort", "shape", "text", "pick", "push", "listener", "reconnect",
+             "await_stat"}
 
 
 class CaseError(Exception):
@@ -70,6 +73,7 @@ class Case:
         self.data = data
         self.rows = [str(row) for row in data["rows"]]
         self.steps = data.get("steps", [])
+        self.secrets = tokens.variables(data)
         self.origins = data.get("origins", {"origin": {}})
         self.deviation = data.get("deviation")
         self.known = data.get("known")
@@ -87,7 +91,12 @@ class Case:
 
     @property
     def alone(self):
-        return bool(self.data.get("alone") or self.data.get("bootstrap") or self.rejected)
+        return bool(self.data.get("alone") or self.data.get("bootstrap") or self.rejected or
+                    self.over_xds)
+
+    @property
+    def over_xds(self):
+        return "xds" in self.data
 
     @property
     def cluster_names(self):
@@ -107,7 +116,7 @@ class Case:
         whole = re.fullmatch(r"\$\{([^}]+)\}", value)
         if whole:
             return variables[whole.group(1)]
-        return re.sub(r"\$\{([a-z:_0-9]+)\}", lambda found: str(variables[found.group(1)]), value)
+        return re.sub(r"\$\{([a-z:_0-9-]+)\}", lambda found: str(variables[found.group(1)]), value)
 
     def cluster(self, name):
         return f"{self.slug}-{name}"

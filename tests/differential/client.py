@@ -15,13 +15,15 @@ import wire
 
 ANSWER_SECONDS = 6
 CLOSE_SECONDS = 0.4
+CONTROL_KEYS = {"admin", "push", "reconnect", "await_stat"}
 
 
 class Client:
     """One per case and proxy."""
 
-    def __init__(self, case, port, certs, variables):
-        self.case, self.port, self.certs, self.variables = case, port, certs, variables
+    def __init__(self, case, side):
+        self.case, self.side, self.certs = case, side, side.certs
+        self.variables = side.variables(case)
         self.kept = {}
         self.threads = []
         self.seen = []
@@ -51,6 +53,9 @@ class Client:
             thread.join(30)
 
     def step(self, step, result):
+        if CONTROL_KEYS & set(step):
+            self.side.control(self.case, step, result)
+            return
         try:
             connection = self.connection(step)
         except ssl.SSLEOFError:
@@ -75,7 +80,9 @@ class Client:
         name = step.get("on")
         if name in self.kept:
             return self.kept[name]
-        sock = socket.create_connection(("127.0.0.1", self.port), timeout=ANSWER_SECONDS)
+        sock = socket.create_connection(
+            ("127.0.0.1", self.side.port(self.case, step.get("listener", "main"))),
+            timeout=ANSWER_SECONDS)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         tls = None
         if "tls" in step:

@@ -95,6 +95,8 @@ def normalise(outcome, case):
         return {"refused": True}
     outcome = replace_ports(outcome, outcome.pop("ports"))
     for step in outcome["client"]:
+        if "headers" in step:
+            step["headers"] = normalise_fields(step["headers"])
         for message in step.get("responses", []):
             for key in ("headers", "trailers"):
                 if message.get(key) is not None:
@@ -104,9 +106,11 @@ def normalise(outcome, case):
             step["end"] = "closed"
     for requests in outcome["origins"].values():
         for message in requests:
+            message["headers"] = without_own_address(message.get("headers", []))
             for key in ("headers", "trailers"):
                 if key in message:
                     message[key] = normalise_fields(message[key])
+            normalise_check(message.get("check", {}).get("attributes", {}))
         if case.parallel:
             requests.sort(key=lambda message: json.dumps(message, sort_keys=True))
     if case.parallel:
@@ -118,6 +122,23 @@ def normalise(outcome, case):
                     if isinstance(value, str) else value
     outcome["stats"] = chosen_stats(outcome["stats"], case)
     return outcome
+
+
+def without_own_address(fields):
+    """Envoy says in requests of its own which machine it is (deviation `own-requests`)."""
+    if ["x-envoy-internal", "true"] not in fields:
+        return fields
+    return [field for field in fields if field != ["x-forwarded-for", OWN_ADDRESS]]
+
+
+def normalise_check(attributes):
+    """A CheckRequest: the client's address and the headers, as for requests."""
+    address = attributes.get("source", {}).get("address", {}).get("socket_address", {})
+    if "address" in address:
+        address["address"] = normalise_value("x-forwarded-for", address["address"])
+    http = attributes.get("request", {}).get("http", {})
+    if "headers" in http:
+        http["headers"] = normalise_fields(http["headers"])
 
 
 def walk(envoy, ours, path, found):

@@ -9,6 +9,7 @@ import h2.events
 import h2.exceptions
 
 import cases
+import check_service
 
 
 def serve(sock, origin):
@@ -44,7 +45,9 @@ def handle(connection, event, messages, origin, sock):
             message["reset"] = int(event.error_code)
             origin.record(message)
     elif isinstance(event, h2.events.StreamEnded):
-        origin.record(messages.pop(event.stream_id))
+        message = messages.pop(event.stream_id)
+        check_service.explain(message)
+        origin.record(message)
         return answer(connection, event.stream_id, origin.take_answer(), sock)
     return True
 
@@ -68,6 +71,7 @@ def answer(connection, stream_id, script, sock):
     if "raw" in script:
         sock.sendall(cases.expand(script["raw"]).encode("latin1"))
         return True
+    script = check_service.as_grpc(script)
     body = cases.expand(script.get("body", "ok")).encode("latin1")
     trailers = cases.fields_of(script.get("trailers"))
     connection.send_headers(

@@ -78,6 +78,12 @@ static void start_call(void *arg) {
     header_map_append(&headers, HEADER_PATH, remote->path);
     header_map_append(&headers, HEADER_AUTHORITY, remote->authority);
     header_map_append(&headers, HEADER_SCHEME, remote->scheme);
+    /* Some hosts of key sets refuse requests without one; this is what they are used to. */
+    header_map_append(&headers, HEADER_USER_AGENT, SLICE("Go-browser"));
+    header_map_append(&headers, HEADER_X_ENVOY_INTERNAL, SLICE("true"));
+    if (remote->timeout_ms > 0) {
+        header_map_set_uint(&headers, HEADER_X_ENVOY_EXPECTED_RQ_TIMEOUT_MS, remote->timeout_ms);
+    }
     request->call = http_call_start(&(struct http_call_options){
         .io = request->io,
         .cluster_slot = remote->cluster_slot,

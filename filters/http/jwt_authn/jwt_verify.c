@@ -107,13 +107,12 @@ static enum jwt_status check_signature(const struct inspection *inspection,
     struct jwks *jwks = NULL;
     enum jwt_status status = judgement->keys(judgement->arg, provider, &jwks);
     if (status != JWT_OK) {
-        judgement->cache_misses += inspection->provider != NULL;
         return status;
     }
     if (cache != NULL && jwt_cache_has(cache, jwks, token->text)) {
         judgement->cache_hits++;
+        judgement->cache_misses--;
     } else {
-        judgement->cache_misses += inspection->provider != NULL;
         status = jwks_verify(jwks, token);
         if (status == JWT_OK && cache != NULL) {
             jwt_cache_add(cache, jwks, token->text);
@@ -156,6 +155,8 @@ static enum jwt_status judge_token(const struct inspection *inspection,
     struct jwt_judgement *judgement = inspection->judgement;
     const struct jwt_provider *provider = inspection->provider;
     struct jwt_token token;
+    /* Each token counts, even one that is refused before it is looked up. */
+    judgement->cache_misses += provider != NULL;
     enum jwt_status status = jwt_token_parse(&token, found->text, judgement->arena);
     if (status == JWT_OK) {
         status = judge_parsed(inspection, found, &token, &provider);

@@ -375,12 +375,21 @@ static const struct ledger_message ledger[] = {
     LEDGER_MESSAGE("envoy.type.metadata.v3.MetadataKey.PathSegment", entry_fields),
 };
 
+static const void *parse_route(struct filter_config_context *context,
+                               const ProtobufCMessage *base) {
+    if (((const FilterMessage *)(const void *)base)->token_bucket == NULL) {
+        validation_error(context->validation,
+                         "local rate limit token bucket must be set for per filter configs");
+    }
+    return parse(context, base);
+}
+
 const struct http_filter_factory local_ratelimit_http_filter_factory = {
     .name = "envoy.filters.http.local_ratelimit",
     .type_url = "envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit",
     .per_route_type_url = "envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit",
     .parse = parse,
-    .parse_route = parse,
+    .parse_route = parse_route,
     .create = create,
     .ledger = ledger,
     .ledger_count = ARRAY_LEN(ledger),

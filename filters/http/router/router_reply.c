@@ -151,6 +151,7 @@ void router_reply_failure(struct router *router, enum upstream_failure failure) 
     switch (failure) {
     case UPSTREAM_FAILURE_NO_CLUSTER:
         router_count(router, ROUTER_NO_CLUSTER);
+        http_filter_info(&router->base)->upstream.attempts = 0; /* none was made */
         reply = make_reply(router->action->cluster_not_found_code, SLICE(""),
                            SLICE("cluster_not_found"), RESPONSE_FLAG_NO_CLUSTER_FOUND);
         break;
@@ -159,6 +160,7 @@ void router_reply_failure(struct router *router, enum upstream_failure failure) 
                            RESPONSE_FLAG_NO_HEALTHY_UPSTREAM);
         break;
     case UPSTREAM_FAILURE_MAINTENANCE:
+        http_filter_info(&router->base)->upstream.attempts = 0;
         reply = make_reply(503, SLICE("unconditional drop overload"), SLICE("drop_overload"),
                            RESPONSE_FLAG_DROP_OVERLOAD);
         break;

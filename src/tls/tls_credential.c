@@ -10,7 +10,7 @@
 #include "src/base/check.h"
 #include "src/tls/tls_x509.h"
 
-enum { MIN_RSA_BITS = 2048, MAX_CHAIN = 32 };
+enum { MIN_RSA_BITS = 2048, MAX_CHAIN = 32, TEXT_BYTES = 256 };
 
 static CRYPTO_BUFFER *to_buffer(X509 *certificate, CRYPTO_BUFFER_POOL *pool) {
     uint8_t *der = NULL;
@@ -111,6 +111,13 @@ static enum status set_staple(struct tls_credential *credential, struct slice st
     return is_set == 1 ? STATUS_OK : STATUS_INVALID;
 }
 
+static void set_texts(struct tls_credential *credential, X509 *leaf) {
+    struct arena *texts = &credential->texts;
+    credential->subject = tls_name_text(texts, X509_get_subject_name(leaf));
+    credential->uri_sans = tls_san_list(texts, leaf, TLS_SAN_URI, ",");
+    credential->dns_sans = tls_san_list(texts, leaf, TLS_SAN_DNS, ",");
+}
+
 static enum status fill(struct tls_credential *credential,
                         const struct tls_certificate_source *source, CRYPTO_BUFFER_POOL *pool,
                         struct error *err) {
@@ -127,6 +134,9 @@ static enum status fill(struct tls_credential *credential,
     if (status == STATUS_OK) {
         status = set_key(credential, sk_X509_value(certificates, 0), source, err);
     }
+    if (status == STATUS_OK) {
+        set_texts(credential, sk_X509_value(certificates, 0));
+    }
     sk_X509_pop_free(certificates, X509_free);
     TRY(status);
     if (set_staple(credential, source->ocsp_staple) != STATUS_OK) {
@@ -139,6 +149,7 @@ enum status tls_credential_init(struct tls_credential *credential,
                                 const struct tls_certificate_source *source,
                                 CRYPTO_BUFFER_POOL *pool, struct error *err) {
     struct tls_credential result = {.ssl = NULL};
+    arena_init_heap(&result.texts, TEXT_BYTES);
     enum status status = fill(&result, source, pool, err);
 
     result.name = mem_dup_string((const char *)source->name.ptr, source->name.len);
@@ -155,6 +166,7 @@ void tls_credential_deinit(struct tls_credential *credential) {
     SSL_CREDENTIAL_free(credential->ssl);
     CRYPTO_BUFFER_free(credential->leaf);
     mem_free(credential->name);
+    arena_deinit(&credential->texts);
     *credential = (struct tls_credential){.ssl = NULL};
 }
 

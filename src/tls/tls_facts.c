@@ -113,15 +113,13 @@ static void read_peer(struct tls_facts *facts, const STACK_OF(CRYPTO_BUFFER) * c
     read_chain(facts, chain);
 }
 
+/* The context, which the transport holds, has them ready. */
 static void read_local(struct tls_facts *facts, const struct tls_credential *local) {
-    X509 *leaf = local == NULL ? NULL : X509_parse_from_buffer(local->leaf);
-    if (leaf == NULL) {
-        return;
+    if (local != NULL) {
+        facts->peer.local_subject = local->subject;
+        facts->peer.local_uri_sans = local->uri_sans;
+        facts->peer.local_dns_sans = local->dns_sans;
     }
-    facts->peer.local_subject = tls_name_text(&facts->arena, X509_get_subject_name(leaf));
-    facts->peer.local_uri_sans = tls_san_list(&facts->arena, leaf, TLS_SAN_URI, ",");
-    facts->peer.local_dns_sans = tls_san_list(&facts->arena, leaf, TLS_SAN_DNS, ",");
-    X509_free(leaf);
 }
 
 struct tls_facts *tls_facts_new(SSL *ssl, const struct tls_handshake *handshake) {

@@ -10,6 +10,7 @@
 #include <openssl/ssl.h>
 #include <stdatomic.h>
 
+#include "src/base/arena.h"
 #include "src/tls/cert_selector.h"
 #include "src/tls/tls_context.h"
 #include "src/tls/tls_session_cache.h"
@@ -27,6 +28,11 @@ struct tls_credential {
     bool is_ecdsa;
     uint16_t group_id; /* of an ECDSA key */
     bool has_staple;
+    /* What connections tell of the leaf. */
+    struct arena texts;
+    struct slice subject;  /* RFC 2253 */
+    struct slice uri_sans; /* comma separated */
+    struct slice dns_sans;
 };
 
 struct tls_context {

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "src/listener/worker_listeners.h"
 
+#include <limits.h>
 #include <stdatomic.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "src/base/check.h"
@@ -13,6 +15,11 @@
 enum {
     ACCEPT_BATCH = 64,    /* connections per readiness, so that one listener cannot starve others */
     ACCEPT_PAUSE_MS = 50, /* out of file descriptors: look again after this */
+    /* Clients get all file descriptors but these: the administrator, the management server and the
+     * requests of those that are in need some as well. */
+    RESERVED_FDS = 64,
+    RESERVED_SHARE = 8, /* at most one in so many */
+    NEAR_FDS = 64,      /* of the reserve: from here on each accept looks first */
 };
 
 struct worker_listeners {
@@ -23,6 +30,8 @@ struct worker_listeners {
     bool health_failed;
     bool is_stopping; /* drained is to be told */
     uint64_t connection_count;
+    int first_reserved_fd;
+    int last_fd; /* accepted last */
     struct event_deferred drained;
 };
 
@@ -45,7 +54,28 @@ const bool *worker_listener_health_failed(const struct worker_listener *listener
 
 /* ---- accepting ---- */
 
-static void pause_accepting(struct worker_listener *listener) {
+static int first_reserved_fd(void) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur > INT_MAX) {
+        return INT_MAX;
+    }
+    int all = (int)limit.rlim_cur;
+    return all - (all / RESERVED_SHARE < RESERVED_FDS ? all / RESERVED_SHARE : RESERVED_FDS);
+}
+
+/* The kernel gives out the lowest free number: one in the reserve says that all others are taken. */
+static bool is_short_of_fds(const struct worker_listeners *listeners, int listen_fd) {
+    if (listeners->last_fd < listeners->first_reserved_fd - NEAR_FDS) {
+        return false;
+    }
+    int next = socket_next_fd(listen_fd);
+    return next < 0 || next >= listeners->first_reserved_fd;
+}
+
+static void pause_accepting(struct worker_listener *listener, const char *why) {
+    stats_inc(listener->stats, worker_listener_io(listener)->index,
+              LISTENER_DOWNSTREAM_CX_OVERFLOW);
+    LOG(CONN_HANDLER, WARN, "%s; pausing", why);
     struct event_loop *loop = worker_listener_io(listener)->loop;
     for (uint32_t i = 0; i < listener->watch_count; i++) {
         event_loop_unwatch(loop, &listener->watches[i].watch);
@@ -77,17 +107,20 @@ static void on_acceptable(void *arg, unsigned flags) {
         int fd = -1;
         struct address remote;
         struct error err;
+        if (is_short_of_fds(listener->owner, watch->fd)) {
+            pause_accepting(listener, "no file descriptors for clients are left");
+            return;
+        }
         enum status status = socket_accept(watch->fd, &fd, &remote, &err);
         if (status == STATUS_AGAIN) {
             return;
         }
         if (status != STATUS_OK) {
             /* A level-triggered watch would spin while no descriptor is free. */
-            stats_inc(listener->stats, io->index, LISTENER_DOWNSTREAM_CX_OVERFLOW);
-            LOG(CONN_HANDLER, WARN, "accept: %s; pausing", err.message);
-            pause_accepting(listener);
+            pause_accepting(listener, err.message);
             return;
         }
+        listener->owner->last_fd = fd;
         if (!take_global_slot(listener)) {
             stats_inc(listener->stats, io->index, LISTENER_DOWNSTREAM_GLOBAL_CX_OVERFLOW);
             (void)close(fd);
@@ -117,6 +150,13 @@ static void watch_sockets(struct worker_listener *listener) {
 
 static void on_resume(void *arg) {
     struct worker_listener *listener = arg;
+    for (uint32_t i = 0; i < listener->watch_count; i++) {
+        if (listener->watches[i].fd >= 0 &&
+            is_short_of_fds(listener->owner, listener->watches[i].fd)) {
+            timer_arm(worker_listener_io(listener)->loop, &listener->resume_timer, ACCEPT_PAUSE_MS);
+            return;
+        }
+    }
     listener->is_accept_paused = false;
     watch_sockets(listener);
 }
@@ -313,6 +353,7 @@ struct worker_listeners *worker_listeners_new(const struct worker_listeners_opti
     listeners->options = *options;
     list_init(&listeners->active);
     list_init(&listeners->retired);
+    listeners->first_reserved_fd = first_reserved_fd();
     event_deferred_init(&listeners->drained, tell_drained, listeners);
     return listeners;
 }

@@ -2,6 +2,7 @@
 #include "src/net/socket.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/netfilter_ipv4.h>
 #include <linux/netfilter_ipv6/ip6_tables.h>
 #include <netinet/tcp.h>
@@ -228,6 +229,14 @@ enum status socket_accept(int listen_fd, int *fd, struct address *remote, struct
             return error_set(err, STATUS_IO, "accept: %s", strerror(errno));
         }
     }
+}
+
+int socket_next_fd(int fd) {
+    int next = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    if (next >= 0) {
+        (void)close(next);
+    }
+    return next;
 }
 
 int socket_error(int fd) {

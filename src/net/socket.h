@@ -51,6 +51,9 @@ enum status socket_connect(const struct address *address,
 /* STATUS_AGAIN when none waits, STATUS_LIMIT when out of file descriptors. */
 enum status socket_accept(int listen_fd, int *fd, struct address *remote,
                           struct error *err) MUST_USE;
+/* The number that the next file descriptor would have (the lowest that is free), below 0 when there is
+ * none. `fd` is any open one. */
+int socket_next_fd(int fd);
 /* SO_ERROR as errno value, 0 when the connect went through. */
 int socket_error(int fd);
 void socket_set_nodelay(int fd);

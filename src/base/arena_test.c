@@ -28,6 +28,30 @@ START_TEST(pool_hands_blocks_out_again_up_to_its_limit) {
 }
 END_TEST
 
+START_TEST(pool_gives_back_what_nobody_needed_since_the_last_time) {
+    struct block_pool pool;
+    block_pool_init(&pool, 128, 8);
+    void *blocks[5];
+    for (int i = 0; i < 5; i++) {
+        blocks[i] = block_pool_get(&pool);
+    }
+    for (int i = 0; i < 5; i++) {
+        block_pool_put(&pool, blocks[i]);
+    }
+    block_pool_trim_unused(&pool); /* all five were in use a moment ago */
+    ck_assert_uint_eq(pool.free_count, 5);
+    void *one = block_pool_get(&pool);
+    void *other = block_pool_get(&pool);
+    block_pool_put(&pool, one);
+    block_pool_put(&pool, other);
+    block_pool_trim_unused(&pool); /* two were needed */
+    ck_assert_uint_eq(pool.free_count, 2);
+    block_pool_trim_unused(&pool);
+    ck_assert_uint_eq(pool.free_count, 0);
+    block_pool_deinit(&pool);
+}
+END_TEST
+
 static void fill_and_check(struct arena *arena) {
     uint8_t *parts[400];
     for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
@@ -145,6 +169,7 @@ int main(void) {
     Suite *suite = suite_create("arena");
     TCase *tests = tcase_create("arena");
     tcase_add_test(tests, pool_hands_blocks_out_again_up_to_its_limit);
+    tcase_add_test(tests, pool_gives_back_what_nobody_needed_since_the_last_time);
     tcase_add_test(tests, arena_allocations_do_not_overlap);
     tcase_add_test(tests, arena_bytes_fill_blocks_to_the_end);
     tcase_add_test(tests, arena_large_request_leaves_the_current_block_in_use);

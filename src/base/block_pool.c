@@ -28,6 +28,9 @@ void *block_pool_get(struct block_pool *pool) {
     memory_unpoison(block, pool->block_bytes);
     pool->free_list = block->next;
     pool->free_count--;
+    if (pool->free_count < pool->least_free) {
+        pool->least_free = pool->free_count;
+    }
     return block;
 }
 
@@ -46,12 +49,21 @@ void block_pool_put(struct block_pool *pool, void *block) {
     memory_poison(block, pool->block_bytes);
 }
 
-void block_pool_trim(struct block_pool *pool) {
-    while (pool->free_list != NULL) {
+static void free_blocks(struct block_pool *pool, uint32_t count) {
+    for (uint32_t i = 0; i < count; i++) {
         struct free_block *block = pool->free_list;
         memory_unpoison(block, pool->block_bytes);
         pool->free_list = block->next;
         mem_free(block);
     }
-    pool->free_count = 0;
+    pool->free_count -= count;
+    pool->least_free = pool->free_count;
+}
+
+void block_pool_trim(struct block_pool *pool) {
+    free_blocks(pool, pool->free_count);
+}
+
+void block_pool_trim_unused(struct block_pool *pool) {
+    free_blocks(pool, pool->least_free);
 }

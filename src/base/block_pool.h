@@ -16,6 +16,7 @@ struct block_pool {
     size_t block_bytes;
     uint32_t free_count;
     uint32_t max_free;
+    uint32_t least_free; /* the fewest that lay free since block_pool_trim_unused */
     uint64_t live_count; /* handed out and not returned */
 };
 
@@ -24,7 +25,9 @@ void block_pool_init(struct block_pool *pool, size_t block_bytes, uint32_t max_f
 void block_pool_deinit(struct block_pool *pool);
 void *block_pool_get(struct block_pool *pool);
 void block_pool_put(struct block_pool *pool, void *block);
-/* Gives all free blocks back to the allocator (memory pressure, idle worker). */
+/* Gives all free blocks back to the allocator. */
 void block_pool_trim(struct block_pool *pool);
+/* Gives back as many as nobody had needed since the last call: to be called now and then. */
+void block_pool_trim_unused(struct block_pool *pool);
 
 #endif

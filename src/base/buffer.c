@@ -51,6 +51,11 @@ void buffer_pool_deinit(struct buffer_pool *pool) {
     block_pool_deinit(&pool->fragments);
 }
 
+void buffer_pool_trim_unused(struct buffer_pool *pool) {
+    block_pool_trim_unused(&pool->chunks);
+    block_pool_trim_unused(&pool->fragments);
+}
+
 static struct buffer_chunk *chunk_new(struct buffer_pool *pool, size_t capacity) {
     bool is_pooled = capacity <= BUFFER_CHUNK_CAPACITY;
     struct buffer_chunk *chunk = is_pooled ? block_pool_get(&pool->chunks)

@@ -29,6 +29,8 @@ struct buffer_pool {
 };
 void buffer_pool_init(struct buffer_pool *pool);
 void buffer_pool_deinit(struct buffer_pool *pool);
+/* block_pool_trim_unused of both. */
+void buffer_pool_trim_unused(struct buffer_pool *pool);
 
 typedef void buffer_release_fn(void *arg);
 

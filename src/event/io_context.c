@@ -26,6 +26,11 @@ enum status io_context_init(struct io_context *io, uint32_t index, struct clock 
     return STATUS_OK;
 }
 
+void io_context_trim_unused(struct io_context *io) {
+    buffer_pool_trim_unused(&io->buffers);
+    block_pool_trim_unused(&io->arena_blocks);
+}
+
 void io_context_deinit(struct io_context *io) {
     mailbox_free(io->mailbox);
     event_loop_free(io->loop);

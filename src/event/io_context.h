@@ -42,6 +42,8 @@ struct io_context {
 /* Initialises loop, mailbox, pools and random; the pointers above stay NULL. */
 enum status io_context_init(struct io_context *io, uint32_t index, struct clock *clock,
                             struct error *err) MUST_USE;
+/* Gives back the pooled memory that nobody needed since the last call: to be called now and then. */
+void io_context_trim_unused(struct io_context *io);
 /* Everything that used it is gone. */
 void io_context_deinit(struct io_context *io);
 

@@ -59,6 +59,7 @@ struct server {
     uint32_t workers_drained;
     struct drain_settings drain;
     struct listener_limits limits;
+    size_t free_heap_bytes; /* free in the allocator when the kernel last got its share */
     bool health_failed;
     bool is_shutting_down;
     bool drain_inbound_only;

@@ -10,6 +10,8 @@
 #include "src/server/server_internal.h"
 #include "src/tls/tls_context.h"
 
+enum { TRIM_LEAST_BYTES = 512 * 1024, TRIM_SHARE = 16 };
+
 void server_refresh_stats(struct server *server) {
     uint64_t now_us = event_loop_now_us(server->control.loop);
     struct server_gauges gauges = {
@@ -50,6 +52,7 @@ void server_on_initialized(void *arg) {
     server_refresh_stats(server);
     // What decoding left behind would stay with the process for ever.
     (void)malloc_trim(0);
+    server->free_heap_bytes = mallinfo2().fordblks;
 }
 
 /* ---- draining ---- */
@@ -134,10 +137,26 @@ const struct signals_callbacks server_signals = {
     .on_reopen_logs = on_reopen_logs,
 };
 
+/* The allocator gives back only what lies at its ends: after a burst nearly nothing. Trimmed pages still
+ * count as free in it, so that what counts is how much more there is than after the last trim. */
+static void give_memory_back(struct server *server) {
+    struct mallinfo2 info = mallinfo2();
+    size_t step = info.uordblks / TRIM_SHARE;
+    step = step < TRIM_LEAST_BYTES ? TRIM_LEAST_BYTES : step;
+    if (info.fordblks > server->free_heap_bytes + step) {
+        (void)malloc_trim(0);
+        server->free_heap_bytes = mallinfo2().fordblks;
+    } else if (info.fordblks < server->free_heap_bytes) {
+        server->free_heap_bytes = info.fordblks;
+    }
+}
+
 static void on_stats_flush(void *arg) {
     struct server *server = arg;
     server_refresh_stats(server);
     file_writer_flush(server->files, &server->control);
+    io_context_trim_unused(&server->control);
+    give_memory_back(server);
     timer_arm(server->control.loop, &server->flush_timer, server->settings.stats_flush_interval_ms);
 }
 

@@ -28,6 +28,7 @@ struct worker {
 static void on_flush(void *arg) {
     struct worker *worker = arg;
     file_writer_flush(worker->options.files, &worker->io);
+    io_context_trim_unused(&worker->io);
     timer_arm(worker->io.loop, &worker->flush_timer, worker->options.file_flush_ms);
 }
 

@@ -42,6 +42,9 @@ class Traffic:
                       (self.load, "h1-tls", ["--h1", "-c", "3"], "https", self.tls_port)]
         kinds += [(self.unary,), (self.chat,), (self.websocket,), (self.websocket,),
                   (self.new_connections,)]
+        self.start_kinds(kinds)
+
+    def start_kinds(self, kinds):
         for kind, *arguments in kinds:
             thread = threading.Thread(target=self.guard, args=(kind, arguments), daemon=True)
             thread.start()

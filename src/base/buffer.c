@@ -56,15 +56,20 @@ void buffer_pool_trim_unused(struct buffer_pool *pool) {
     block_pool_trim_unused(&pool->fragments);
 }
 
-static struct buffer_chunk *chunk_new(struct buffer_pool *pool, size_t capacity) {
-    bool is_pooled = capacity <= BUFFER_CHUNK_CAPACITY;
-    struct buffer_chunk *chunk = is_pooled ? block_pool_get(&pool->chunks)
-                                           : mem_alloc(sizeof(struct buffer_chunk) + capacity);
+static struct buffer_chunk *heap_chunk_new(size_t capacity) {
+    struct buffer_chunk *chunk = mem_alloc(sizeof(struct buffer_chunk) + capacity);
     *chunk = (struct buffer_chunk){
-        .kind = is_pooled ? CHUNK_POOLED : CHUNK_HEAP,
-        .base = (uint8_t *)(chunk + 1),
-        .capacity = is_pooled ? BUFFER_CHUNK_CAPACITY : capacity,
-    };
+        .kind = CHUNK_HEAP, .base = (uint8_t *)(chunk + 1), .capacity = capacity};
+    return chunk;
+}
+
+static struct buffer_chunk *chunk_new(struct buffer_pool *pool, size_t capacity) {
+    if (capacity > BUFFER_CHUNK_CAPACITY) {
+        return heap_chunk_new(capacity);
+    }
+    struct buffer_chunk *chunk = block_pool_get(&pool->chunks);
+    *chunk = (struct buffer_chunk){
+        .kind = CHUNK_POOLED, .base = (uint8_t *)(chunk + 1), .capacity = BUFFER_CHUNK_CAPACITY};
     return chunk;
 }
 
@@ -515,6 +520,19 @@ void buffer_copy_out(const struct buffer *buf, size_t offset, void *to, size_t l
         offset = 0;
         at = at->next;
     }
+}
+
+void buffer_compact(struct buffer *buf) {
+    size_t len = buf->len;
+    if (len == 0) {
+        buffer_trim(buf);
+        return;
+    }
+    struct buffer_chunk *chunk = heap_chunk_new(len);
+    buffer_copy_out(buf, 0, chunk->base, len);
+    buffer_clear(buf);
+    chunk->used = len;
+    link_tail(buf, fragment_new(buf->pool, chunk, chunk->base, len));
 }
 
 size_t buffer_find_byte(const struct buffer *buf, size_t from, uint8_t byte) {

@@ -76,6 +76,8 @@ int buffer_reserve(struct buffer *buf, size_t want, struct iovec *vecs, int max)
 void buffer_commit(struct buffer *buf, size_t len);
 /* Gives up an unused reserve, so that an empty buffer owns nothing. */
 void buffer_trim(struct buffer *buf);
+/* Moves the bytes into storage of just their length: for a little that stays for long. */
+void buffer_compact(struct buffer *buf);
 
 /* Up to `max` iovecs over the front bytes for writev; returns their count, bytes in *total. */
 int buffer_peek_iovecs(const struct buffer *buf, struct iovec *vecs, int max, size_t *total);

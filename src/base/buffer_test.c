@@ -26,6 +26,25 @@ static void assert_holds(const struct buffer *buf, struct slice expected) {
     free(bytes);
 }
 
+START_TEST(compact_keeps_the_bytes_and_no_pooled_chunk) {
+    struct buffer buf;
+    struct iovec vecs[2];
+    buffer_init(&buf, &pool);
+    buffer_append(&buf, SLICE("what came before: half a "));
+    buffer_drain(&buf, 18);
+    (void)buffer_reserve(&buf, 2 * BUFFER_CHUNK_BYTES, vecs, 2);
+    ck_assert_uint_gt(pool.chunks.live_count, 0);
+    buffer_compact(&buf);
+    ck_assert_uint_eq(pool.chunks.live_count, 0);
+    assert_holds(&buf, SLICE("half a "));
+    buffer_append(&buf, SLICE("head"));
+    assert_holds(&buf, SLICE("half a head"));
+    buffer_clear(&buf);
+    buffer_compact(&buf);
+    ck_assert_ptr_null(buf.head);
+}
+END_TEST
+
 START_TEST(append_then_drain_gives_bytes_in_order) {
     struct buffer buf;
     buffer_init(&buf, &pool);
@@ -370,6 +389,7 @@ int main(void) {
     tcase_add_test(tests, move_of_large_bodies_copies_nothing);
     tcase_add_test(tests, reserve_and_commit_make_what_was_written_part);
     tcase_add_test(tests, linearize_longer_than_a_chunk);
+    tcase_add_test(tests, compact_keeps_the_bytes_and_no_pooled_chunk);
     tcase_add_loop_test(tests, buffer_agrees_with_a_byte_array, 0, 4);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);

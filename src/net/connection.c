@@ -12,7 +12,7 @@
 #include "src/event/timer.h"
 #include "src/net/socket.h"
 
-enum { CONNECTION_MAGIC = 0x434f4e4e };
+enum { CONNECTION_MAGIC = 0x434f4e4e, COMPACT_BYTES = 1024 };
 
 enum connection_state {
     STATE_CONNECTING,  /* TCP connect in progress */
@@ -333,6 +333,9 @@ static void read_input(struct connection *conn) {
         }
         conn->is_read_pending = false;
     } while (read_round(conn) && is_alive(conn));
+    if (is_alive(conn) && conn->input.len > 0 && conn->input.len <= COMPACT_BYTES) {
+        buffer_compact(&conn->input); /* a slow client's part of a head holds no whole chunk */
+    }
 }
 
 /* What an on_data left over, or what came before the transport, when reading is on again. */

@@ -5,9 +5,12 @@
 // parts; serialising that again gives the same bytes.
 #include "src/http/h1/h1_test_peer.h"
 
-static struct h1_test_peer *parse(struct slice bytes) {
+enum { MAX_HEADERS = 100, FRAMING_HEADERS = 2 };
+
+static struct h1_test_peer *parse(struct slice bytes, uint32_t max_headers) {
+    struct http_codec_options options = {.max_headers_count = max_headers};
     struct http1_options http1 = {.allow_absolute_url = true, .enable_trailers = true};
-    struct h1_test_peer *peer = h1_test_peer_new(true, (struct http_codec_options){0}, http1);
+    struct h1_test_peer *peer = h1_test_peer_new(true, options, http1);
     peer->answers = false;
     (void)h1_test_feed(peer, bytes.ptr, bytes.len);
     return peer;
@@ -47,7 +50,7 @@ static void check_request(struct h1_test_peer *first) {
         h1_test_peer_new(false, (struct http_codec_options){0}, (struct http1_options){0});
     struct slice bytes = serialize(first, client);
     if (bytes.len > 0) {
-        struct h1_test_peer *second = parse(bytes);
+        struct h1_test_peer *second = parse(bytes, MAX_HEADERS + FRAMING_HEADERS);
         CHECK(second->requests == 1 && second->ended && second->bad_requests == 0);
         CHECK(second->input.len == 0);
         assert_same(first->headers, second->headers, HEADER_METHOD);
@@ -84,8 +87,9 @@ static void check_response(struct h1_test_peer *server, bool with_trailers) {
     }
     (void)h1_test_feed(server, "", 0);
     bool is_whole = server->last == STATUS_OK;
+    struct http_codec_options options = {.max_headers_count = MAX_HEADERS + FRAMING_HEADERS};
     struct http1_options http1 = {.enable_trailers = true};
-    struct h1_test_peer *client = h1_test_peer_new(false, (struct http_codec_options){0}, http1);
+    struct h1_test_peer *client = h1_test_peer_new(false, options, http1);
     CHECK(h1_test_open(client) != NULL);
     struct header_map request;
     header_map_init(&request, &client->arena);
@@ -106,7 +110,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (size < 1 || size > 20000) {
         return 0;
     }
-    struct h1_test_peer *first = parse(slice_make(data + 1, size - 1));
+    struct h1_test_peer *first = parse(slice_make(data + 1, size - 1), MAX_HEADERS);
     bool has_trailers = strstr(first->text, "\nTRAILERS") != NULL;
     if (first->ended && first->requests == 1 && !has_trailers) {
         check_request(first);

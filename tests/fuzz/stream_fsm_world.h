@@ -19,9 +19,10 @@
 #include "xds/pgv_validate.h"
 
 enum {
-    FUZZ_LIMIT_BYTES = 24, /* of what a filter may hold */
-    FUZZ_PIECE_BYTES = 40, /* more than any data that is fed at once */
-    FUZZ_MAX_FILTERS = 5,  /* before the terminal one */
+    FUZZ_LIMIT_BYTES = 24,  /* of what a filter may hold */
+    FUZZ_PIECE_BYTES = 40,  /* more than any data that is fed at once */
+    FUZZ_REPLY_BYTES = 256, /* more than a local reply's body, or what gRPC-Web makes of a piece */
+    FUZZ_MAX_FILTERS = 5,   /* before the terminal one */
     FUZZ_MAX_CALLS = 16,
     FUZZ_CLIENTS = 2,
 };

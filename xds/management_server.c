@@ -151,17 +151,17 @@ static struct slice unix_target(struct arena *arena, const struct address *addre
 }
 
 static struct slice target_of(struct arena *arena, const struct endpoint_config *endpoint) {
-    if (endpoint->address.len == 0) {
+    struct address address = stored_address_get(&endpoint->address);
+    if (address.len == 0) {
         return arena_printf(arena, "dns:///%.*s:%u", SLICE_ARG(endpoint->dns_name),
                             endpoint->dns_port);
     }
-    if (address_is_unix(&endpoint->address)) {
-        return unix_target(arena, &endpoint->address);
+    if (address_is_unix(&address)) {
+        return unix_target(arena, &address);
     }
     char text[ADDRESS_TEXT_BYTES];
-    struct slice shown = address_to_text(&endpoint->address, text);
-    return percent_encoded(arena,
-                           endpoint->address.any.sa_family == AF_INET6 ? "ipv6:" : "ipv4:", shown);
+    struct slice shown = address_to_text(&address, text);
+    return percent_encoded(arena, address.any.sa_family == AF_INET6 ? "ipv6:" : "ipv4:", shown);
 }
 
 static const struct endpoint_config *first_endpoint(const struct endpoint_part *assignment) {

@@ -10,19 +10,25 @@
 #include "xds/warming.h"
 
 /* One cluster or listener by name. */
+/* Why a resource was not taken, and its bytes; texts are owned. */
+struct record_failure {
+    struct slice error, version, raw;
+    uint64_t wall_us;
+};
+
 struct record {
     struct snapshot_builder *builder;
     const struct resource_type *type;
-    struct slice name; /* owned */
+    struct slice name; /* lies behind */
     bool is_static;
     bool is_named;   /* in the response that is being applied */
     bool is_warming; /* cluster: not warm in the cluster manager; listener: `warming` is there */
     struct warm_item *active, *warming;
     uint64_t raw_hash; /* of the last received bytes */
     size_t raw_len;
-    struct slice error, error_version, failed_raw; /* owned */
-    uint64_t error_wall_us;
+    struct record_failure *failure; /* of the last update; NULL: it was taken */
     struct error *put_error; /* where an activation within begin() reports; NULL: outside of it */
+    uint8_t text[];
 };
 
 struct snapshot_builder {
@@ -50,23 +56,34 @@ static struct record *obtain(struct snapshot_builder *builder, const struct reso
     struct hash_map *map = map_of(builder, type);
     struct record *record = hash_map_get(map, name);
     if (record == NULL) {
-        record = mem_calloc(1, sizeof(*record));
+        record = mem_calloc(1, sizeof(*record) + name.len);
         record->builder = builder;
         record->type = type;
-        record->name = slice_make(mem_dup_string((const char *)name.ptr, name.len), name.len);
+        if (name.len > 0) {
+            memcpy(record->text, name.ptr, name.len);
+        }
+        record->name = slice_make(record->text, name.len);
         hash_map_put(map, record->name, record);
     }
     return record;
+}
+
+static void forget_error(struct record *record) {
+    if (record->failure == NULL) {
+        return;
+    }
+    replace_text(&record->failure->error, SLICE(""));
+    replace_text(&record->failure->version, SLICE(""));
+    replace_text(&record->failure->raw, SLICE(""));
+    mem_free(record->failure);
+    record->failure = NULL;
 }
 
 static void free_record(struct record *record) {
     hash_map_remove(map_of(record->builder, record->type), record->name);
     warm_item_retire(record->warming);
     warm_item_retire(record->active);
-    replace_text(&record->error, SLICE(""));
-    replace_text(&record->error_version, SLICE(""));
-    replace_text(&record->failed_raw, SLICE(""));
-    mem_free((void *)(uintptr_t)record->name.ptr);
+    forget_error(record);
     mem_free(record);
 }
 
@@ -82,14 +99,12 @@ static void set_warming(struct record *record, bool is_warming) {
 }
 
 static void note_error(struct record *record, struct slice error, struct slice version) {
-    replace_text(&record->error, error);
-    replace_text(&record->error_version, version);
-    record->error_wall_us = event_loop_wall_us(record->builder->options.control->loop);
-}
-
-static void forget_error(struct record *record) {
-    replace_text(&record->error, SLICE(""));
-    replace_text(&record->failed_raw, SLICE(""));
+    if (record->failure == NULL) {
+        record->failure = mem_calloc(1, sizeof(*record->failure));
+    }
+    replace_text(&record->failure->error, error);
+    replace_text(&record->failure->version, version);
+    record->failure->wall_us = event_loop_wall_us(record->builder->options.control->loop);
 }
 
 /* ---- activation ---- */
@@ -202,7 +217,7 @@ static void count_unknown(struct snapshot_builder *builder, const struct validat
 static void reject(struct application *application, struct record *record, struct slice raw,
                    struct slice version, struct slice error) {
     note_error(record, error, version);
-    replace_text(&record->failed_raw, raw);
+    replace_text(&record->failure->raw, raw);
     add_error(application, record->name, error);
 }
 
@@ -246,7 +261,7 @@ static void apply_body(struct application *application, struct record *record,
 
 static bool is_unchanged(const struct record *record, const struct discovery_resource *resource) {
     bool has_version = record->active != NULL || record->warming != NULL;
-    return has_version && record->error.len == 0 && record->raw_len == resource->value.len &&
+    return has_version && record->failure == NULL && record->raw_len == resource->value.len &&
            record->raw_hash == slice_xxhash64(resource->value, 0);
 }
 
@@ -480,13 +495,14 @@ void snapshot_builder_visit(const struct snapshot_builder *builder,
     void *value;
     while (hash_map_next(map, &at, &key, &value)) {
         const struct record *record = value;
-        struct record_view view = {.type = type,
-                                   .name = record->name,
-                                   .is_static = record->is_static,
-                                   .error = record->error,
-                                   .error_version = record->error_version,
-                                   .error_wall_us = record->error_wall_us,
-                                   .failed_raw = record->failed_raw};
+        struct record_view view = {
+            .type = type, .name = record->name, .is_static = record->is_static};
+        if (record->failure != NULL) {
+            view.error = record->failure->error;
+            view.error_version = record->failure->version;
+            view.error_wall_us = record->failure->wall_us;
+            view.failed_raw = record->failure->raw;
+        }
         view.active = record->active != NULL ? warm_item_borrow(record->active) : NULL;
         view.warming = record->warming != NULL ? warm_item_borrow(record->warming) : NULL;
         // A cluster that was handed over is active to us, but not yet to the cluster manager.

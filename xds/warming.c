@@ -271,9 +271,11 @@ struct warm_item *warm_item_new(struct warm_context *context, struct decode_resu
     item->result = *result;
     item->on_ready = on_ready;
     item->arg = arg;
-    item->uses = mem_calloc((size_t)result->dependency_count + 1, sizeof(*item->uses));
-    item->extra = mem_calloc((size_t)result->extra_count + 1, sizeof(*item->extra));
+    if (result->dependency_count > 0) {
+        item->uses = mem_calloc(result->dependency_count, sizeof(*item->uses));
+    }
     if (result->extra_count > 0) {
+        item->extra = mem_calloc(result->extra_count, sizeof(*item->extra));
         memcpy(item->extra, result->extra, result->extra_count * sizeof(*item->extra));
     }
     item->anchor = ARENA_NEW(&result->part->arena, struct part_anchor);

@@ -87,10 +87,11 @@ static void write_number(const struct line_writer *line, const char *name, uint6
 static void write_host(struct buffer *out, const struct cluster_part *cluster,
                        const struct host *host) {
     char text[ADDRESS_TEXT_BYTES];
+    struct address address = stored_address_get(&host->address);
     const struct line_writer line = {
         .out = out,
         .cluster = cluster->part.name,
-        .host = address_to_text(&host->address, text),
+        .host = address_to_text(&address, text),
     };
     for (size_t i = 0; i < ARRAY_LEN(host_lines); i++) {
         write_number(&line, host_lines[i].name, admin_host_value(host, host_lines[i].stat));

@@ -75,7 +75,8 @@ static void write_text_field(struct json_writer *json, const char *key, struct s
 
 static void write_host(struct json_writer *json, const struct host *host) {
     json_begin_object(json, NULL);
-    admin_write_address(json, "address", &host->address);
+    struct address address = stored_address_get(&host->address);
+    admin_write_address(json, "address", &address);
     write_metrics(json, host);
     write_health(json, host);
     json_uint(json, "weight", atomic_load_explicit(&host->weight, memory_order_relaxed));

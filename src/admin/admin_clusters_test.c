@@ -28,9 +28,12 @@ static void add_clusters(void) {
     struct endpoint_part *assignment = ARENA_NEW(arena, struct endpoint_part);
     struct locality_config *locality = ARENA_NEW(arena, struct locality_config);
     struct endpoint_config *endpoints = ARENA_NEW_ARRAY(arena, 2, struct endpoint_config);
-    endpoints[0] = (struct endpoint_config){
-        .address = addresses[0], .hostname = SLICE("hh"), .weight = 1, .health = HEALTH_UNHEALTHY};
-    endpoints[1] = (struct endpoint_config){.address = addresses[1], .weight = 5};
+    endpoints[0] = (struct endpoint_config){.address = stored_address_make(&addresses[0], NULL),
+                                            .hostname = SLICE("hh"),
+                                            .weight = 1,
+                                            .health = HEALTH_UNHEALTHY};
+    endpoints[1] =
+        (struct endpoint_config){.address = stored_address_make(&addresses[1], NULL), .weight = 5};
     *locality = (struct locality_config){.locality = {SLICE("a"), SLICE("b"), SLICE("c")},
                                          .endpoints = endpoints,
                                          .endpoint_count = 2};

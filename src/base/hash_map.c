@@ -8,10 +8,15 @@
 enum { HASH_EMPTY = 0, HASH_REMOVED = 1, HASH_FIRST = 2, MIN_CAPACITY = 4 };
 
 struct hash_map_entry {
-    uint64_t hash; /* HASH_EMPTY, HASH_REMOVED, or the key's hash raised to at least HASH_FIRST */
-    struct slice key;
+    const uint8_t *key;
     void *value;
+    uint32_t key_len;
+    uint32_t hash; /* HASH_EMPTY, HASH_REMOVED, or the key's hash raised to at least HASH_FIRST */
 };
+
+static struct slice key_of(const struct hash_map_entry *entry) {
+    return slice_make(entry->key, entry->key_len);
+}
 
 // Peers choose keys, so they must not know the seed. The kernel gives each process 16 random bytes;
 // the map's address makes the maps of one process differ.
@@ -37,12 +42,12 @@ void hash_map_deinit(struct hash_map *map) {
     map->used = 0;
 }
 
-static uint64_t hash_key(const struct hash_map *map, struct slice key) {
-    uint64_t hash = slice_hash(key, map->seed);
+static uint32_t hash_key(const struct hash_map *map, struct slice key) {
+    uint32_t hash = (uint32_t)slice_hash(key, map->seed);
     return hash < HASH_FIRST ? hash + HASH_FIRST : hash;
 }
 
-static struct hash_map_entry *find(const struct hash_map *map, struct slice key, uint64_t hash) {
+static struct hash_map_entry *find(const struct hash_map *map, struct slice key, uint32_t hash) {
     if (map->count == 0) {
         return NULL;
     }
@@ -52,7 +57,7 @@ static struct hash_map_entry *find(const struct hash_map *map, struct slice key,
         if (entry->hash == HASH_EMPTY) {
             return NULL;
         }
-        if (entry->hash == hash && slice_equal(entry->key, key)) {
+        if (entry->hash == hash && slice_equal(key_of(entry), key)) {
             return entry;
         }
     }
@@ -63,7 +68,7 @@ void *hash_map_get(const struct hash_map *map, struct slice key) {
     return entry == NULL ? NULL : entry->value;
 }
 
-static struct hash_map_entry *first_free(const struct hash_map *map, uint64_t hash) {
+static struct hash_map_entry *first_free(const struct hash_map *map, uint32_t hash) {
     size_t mask = map->capacity - 1;
     size_t at = hash & mask;
     while (map->entries[at].hash >= HASH_FIRST) {
@@ -93,12 +98,13 @@ static void rehash(struct hash_map *map) {
 
 void *hash_map_put(struct hash_map *map, struct slice key, void *value) {
     ASSERT(value != NULL);
-    uint64_t hash = hash_key(map, key);
+    CHECK(key.len <= UINT32_MAX);
+    uint32_t hash = hash_key(map, key);
     struct hash_map_entry *entry = find(map, key, hash);
     if (entry != NULL) {
         void *replaced = entry->value;
         // The old value owned the old key.
-        entry->key = key;
+        entry->key = key.ptr;
         entry->value = value;
         return replaced;
     }
@@ -108,7 +114,8 @@ void *hash_map_put(struct hash_map *map, struct slice key, void *value) {
     entry = first_free(map, hash);
     map->used += entry->hash == HASH_EMPTY;
     map->count++;
-    *entry = (struct hash_map_entry){.hash = hash, .key = key, .value = value};
+    *entry = (struct hash_map_entry){
+        .key = key.ptr, .value = value, .key_len = (uint32_t)key.len, .hash = hash};
     return NULL;
 }
 
@@ -127,7 +134,7 @@ bool hash_map_next(const struct hash_map *map, size_t *at, struct slice *key, vo
     for (; *at < map->capacity; (*at)++) {
         const struct hash_map_entry *entry = &map->entries[*at];
         if (entry->hash >= HASH_FIRST) {
-            *key = entry->key;
+            *key = key_of(entry);
             *value = entry->value;
             (*at)++;
             return true;

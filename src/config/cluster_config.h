@@ -38,14 +38,13 @@ struct locality {
 };
 
 struct endpoint_config {
-    struct address address; /* len 0 where `dns_name` is set */
-    struct slice dns_name;  /* socket_address.address that is no IP: DNS clusters */
+    struct stored_address address; /* len 0 where `dns_name` is set */
+    struct slice dns_name;         /* socket_address.address that is no IP: DNS clusters */
     uint16_t dns_port;
     struct slice hostname; /* Endpoint.hostname, for auto_host_rewrite */
     uint32_t weight;       /* default 1 */
     enum health_status health;
     struct metadata metadata;
-    struct config_owner owner;
 };
 struct locality_config {
     struct locality locality;
@@ -156,6 +155,15 @@ struct outlier_config {
     bool successful_active_health_check_uneject;
 };
 
+struct cluster_dns_config {
+    enum dns_family family;
+    uint32_t refresh_ms;                      /* 5,000 */
+    uint32_t failure_base_ms, failure_max_ms; /* = refresh */
+    uint32_t jitter_ms;
+    bool respect_ttl;
+    struct dns_options options;
+};
+
 /* CONFIG_CLUSTER */
 struct cluster_part {
     struct config_part part;
@@ -174,16 +182,9 @@ struct cluster_part {
     struct upstream_http_config http;
     const struct transport_socket_config *sockets; /* [0] is the default */
     uint32_t socket_count;
-    /* DNS clusters */
-    enum dns_family dns_family;
-    uint32_t dns_refresh_ms;                          /* 5,000 */
-    uint32_t dns_failure_base_ms, dns_failure_max_ms; /* = refresh */
-    uint32_t dns_jitter_ms;
-    bool respect_dns_ttl;
-    struct dns_options dns_options;
+    const struct cluster_dns_config *dns; /* DNS clusters; else NULL */
     /* connections */
-    bool has_source_address;
-    struct address source_address;
+    const struct address *source_address; /* NULL: the kernel's choice */
     struct socket_connect_options connect;
     bool close_connections_on_health_failure;
     bool ignore_health_on_host_removal;

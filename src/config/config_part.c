@@ -13,7 +13,7 @@ struct config_cleanup {
 
 /* A configuration has ten thousands of parts, most of them small: the first block holds the part itself
  * and little more. */
-enum { PART_SPARE_BYTES = 128, PART_SECOND_BLOCK_BYTES = 256, PART_MAX_BLOCK_BYTES = 8192 };
+enum { PART_SPARE_BYTES = 272, PART_SECOND_BLOCK_BYTES = 256, PART_MAX_BLOCK_BYTES = 8192 };
 
 void *config_part_new(enum config_kind kind, size_t size, struct slice name) {
     return config_part_new_sized(kind, size, name, PART_SPARE_BYTES);

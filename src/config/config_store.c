@@ -12,9 +12,10 @@ enum { CONFIG_STORE_MAGIC = 0x43534f52 };
 #define NO_CHANGE UINT32_MAX
 
 struct slot_info {
-    struct slice name; /* on the heap */
+    struct slice name; /* lies behind */
     uint32_t slot;
     uint32_t change; /* index in store->changes, or NO_CHANGE */
+    uint8_t text[];
 };
 
 struct slot_table {
@@ -175,16 +176,13 @@ struct config_store *config_store_new(struct io_context *control) {
     return store;
 }
 
-static void slot_info_free(struct slot_info *info) {
-    mem_free((void *)(uintptr_t)info->name.ptr);
-    mem_free(info);
-}
-
 static struct slot_info *slot_info_new(struct slice name, uint32_t slot) {
-    struct slot_info *info = mem_calloc(1, sizeof(*info));
-    info->name = slice_make(mem_dup_string((const char *)name.ptr, name.len), name.len);
-    info->slot = slot;
-    info->change = NO_CHANGE;
+    struct slot_info *info = mem_alloc(sizeof(*info) + name.len);
+    *info = (struct slot_info){
+        .name = slice_make(info->text, name.len), .slot = slot, .change = NO_CHANGE};
+    if (name.len > 0) {
+        memcpy(info->text, name.ptr, name.len);
+    }
     return info;
 }
 
@@ -199,7 +197,7 @@ static void store_release(struct config_store *store) {
 
 static void slot_table_free(struct slot_table *table) {
     for (uint32_t i = 0; i < table->count; i++) {
-        slot_info_free(table->slots[i]);
+        mem_free(table->slots[i]);
     }
     mem_free(table->slots);
     hash_map_deinit(&table->by_name);
@@ -232,7 +230,7 @@ void config_store_free(struct config_store *store) {
     }
     config_names_free(&store->names);
     for (uint32_t i = 0; i < store->interned_count; i++) {
-        slot_info_free(store->interned_list[i]);
+        mem_free(store->interned_list[i]);
     }
     mem_free(store->interned_list);
     hash_map_deinit(&store->interned);

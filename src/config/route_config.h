@@ -24,7 +24,6 @@ struct route_match {
     bool case_insensitive;
     struct slice path;         /* prefix, path; lower case where case_insensitive */
     const struct regex *regex; /* SAFE_REGEX, on the path without query */
-    const void *uri_template;
     const struct header_matcher *headers;
     uint32_t header_count;
     const struct query_matcher *queries;
@@ -119,7 +118,6 @@ struct route_action {
     struct slice prefix_rewrite;
     const struct regex *regex_rewrite;
     struct slice regex_rewrite_substitution;
-    const void *path_rewrite_template;
     const struct log_format *path_rewrite;
     struct slice host_rewrite_literal;
     struct slice host_rewrite_header; /* lower case */
@@ -146,7 +144,6 @@ struct route_action {
     const struct upgrade_config *upgrades;
     uint32_t upgrade_count;
     const struct internal_redirect_policy *internal_redirect;
-    const void *hedge_policy;
     bool include_vh_rate_limits;
     const void *rate_limits; /* model of the ratelimit filters; opaque here */
 };

@@ -15,6 +15,30 @@ static struct slice strip_brackets(struct slice ip) {
     return ip;
 }
 
+size_t stored_address_room(const struct address *address) {
+    return address->len <= sizeof(struct sockaddr_in6) ? 0 : sizeof(*address);
+}
+
+struct stored_address stored_address_make(const struct address *address, void *room) {
+    struct stored_address compact = {.len = address->len};
+    if (stored_address_room(address) > 0) {
+        *(struct address *)room = *address;
+        compact.full = room;
+    } else {
+        memcpy(&compact.ip, &address->any, address->len);
+    }
+    return compact;
+}
+
+struct address stored_address_get(const struct stored_address *compact) {
+    struct address address = {.len = compact->len};
+    if (compact->full != NULL) {
+        return *compact->full;
+    }
+    memcpy(&address.any, &compact->ip, compact->len);
+    return address;
+}
+
 enum status address_from_ip(struct address *address, struct slice ip, uint16_t port,
                             struct error *err) {
     struct slice bare = strip_brackets(ip);

@@ -25,6 +25,18 @@ struct address {
     };
 };
 
+/* An address at rest: a full one has room for a Unix path, which few have. */
+struct stored_address {
+    const struct address *full; /* what does not fit, by whoever made it; NULL: it fits */
+    socklen_t len;
+    struct sockaddr_in6 ip; /* or a sockaddr_in */
+};
+/* What `room` needs to hold for this address; 0: nothing. */
+size_t stored_address_room(const struct address *address);
+/* `room` lives as long as the result; it is aligned as a struct address. */
+struct stored_address stored_address_make(const struct address *address, void *room);
+struct address stored_address_get(const struct stored_address *compact);
+
 enum { ADDRESS_TEXT_BYTES = 128 };
 
 /* `ip` must be a literal address; IPv6 with or without brackets. */

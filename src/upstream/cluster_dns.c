@@ -83,9 +83,9 @@ static bool take_answers(struct dns_target *target, const struct dns_answer *ans
 
 static uint64_t refresh_delay_ms(const struct cluster_dns *dns, const struct dns_answer *answers,
                                  uint32_t answer_count) {
-    const struct cluster_part *cluster = dns->options.cluster;
-    uint64_t delay = cluster->dns_refresh_ms;
-    if (cluster->respect_dns_ttl && answer_count > 0) {
+    const struct cluster_dns_config *config = dns->options.cluster->dns;
+    uint64_t delay = config->refresh_ms;
+    if (config->respect_ttl && answer_count > 0) {
         uint32_t ttl_s = UINT32_MAX;
         for (uint32_t i = 0; i < answer_count; i++) {
             ttl_s = answers[i].ttl_s < ttl_s ? answers[i].ttl_s : ttl_s;
@@ -93,17 +93,17 @@ static uint64_t refresh_delay_ms(const struct cluster_dns *dns, const struct dns
         delay = ttl_s == 0 ? delay : (uint64_t)ttl_s * 1000;
     }
     if (answer_count > 0) {
-        delay += random_below(&dns->options.io->random, cluster->dns_jitter_ms);
+        delay += random_below(&dns->options.io->random, config->jitter_ms);
     }
     return delay;
 }
 
 static uint64_t failure_delay_ms(struct dns_target *target) {
-    const struct cluster_part *cluster = target->dns->options.cluster;
-    uint32_t base = cluster->dns_failure_base_ms;
-    uint32_t max = cluster->dns_failure_max_ms;
+    const struct cluster_dns_config *config = target->dns->options.cluster->dns;
+    uint32_t base = config->failure_base_ms;
+    uint32_t max = config->failure_max_ms;
     if (base == 0) {
-        return cluster->dns_refresh_ms;
+        return config->refresh_ms;
     }
     if (max <= base) {
         return base;
@@ -157,7 +157,7 @@ static void resolve(struct dns_target *target) {
     CHECK_MAGIC(dns, CLUSTER_DNS_MAGIC);
     count(dns, CLUSTER_STAT_UPDATE_ATTEMPT);
     target->query = dns_resolve(dns->resolver, target->endpoint->dns_name,
-                                dns->options.cluster->dns_family, on_done, target);
+                                dns->options.cluster->dns->family, on_done, target);
 }
 
 static uint32_t count_endpoints(const struct endpoint_part *assignment) {
@@ -169,7 +169,7 @@ static uint32_t count_endpoints(const struct endpoint_part *assignment) {
 }
 
 static bool choose_resolver(struct cluster_dns *dns) {
-    const struct dns_options *wanted = &dns->options.cluster->dns_options;
+    const struct dns_options *wanted = &dns->options.cluster->dns->options;
     struct io_context *io = dns->options.io;
     bool is_special = wanted->server_count != 0 || wanted->use_tcp || wanted->timeout_ms != 0 ||
                       wanted->tries != 0;
@@ -244,8 +244,8 @@ void cluster_dns_collect(const struct cluster_dns *dns, struct member_inputs *in
     for (uint32_t i = 0; i < dns->target_count; i++) {
         const struct dns_target *target = &dns->targets[i];
         if (slice_is_empty(target->endpoint->dns_name)) {
-            member_inputs_add(inputs, target->endpoint, target->locality,
-                              &target->endpoint->address);
+            struct address address = stored_address_get(&target->endpoint->address);
+            member_inputs_add(inputs, target->endpoint, target->locality, &address);
         }
         for (uint32_t k = 0; k < target->address_count; k++) {
             member_inputs_add(inputs, target->endpoint, target->locality, &target->addresses[k]);

@@ -18,12 +18,12 @@ static const struct stat_def manager_defs[] = {CLUSTER_MANAGER_STATS(STAT_DEF)};
 static const struct stat_table manager_stat_table = {"cluster_manager", manager_defs,
                                                      ARRAY_LEN(manager_defs)};
 
-static struct slice dup_text(struct slice text) {
-    return slice_make(mem_dup_string((const char *)text.ptr, text.len), text.len);
-}
-
-static void free_text(struct slice text) {
-    mem_free((void *)(uintptr_t)text.ptr);
+/* The name's copy in `text`, which has room for it. */
+static struct slice place_name(uint8_t *text, struct slice name) {
+    if (name.len > 0) {
+        memcpy(text, name.ptr, name.len);
+    }
+    return slice_make(text, name.len);
 }
 
 static uint64_t now_us(const struct cluster_manager *manager) {
@@ -80,9 +80,9 @@ static void collect(const struct cluster_generation *generation, struct member_i
     for (uint32_t i = 0; assignment != NULL && i < assignment->locality_count; i++) {
         const struct locality_config *locality = &assignment->localities[i];
         for (uint32_t k = 0; k < locality->endpoint_count; k++) {
-            if (locality->endpoints[k].address.len != 0) {
-                member_inputs_add(inputs, &locality->endpoints[k], locality,
-                                  &locality->endpoints[k].address);
+            struct address address = stored_address_get(&locality->endpoints[k].address);
+            if (address.len != 0) {
+                member_inputs_add(inputs, &locality->endpoints[k], locality, &address);
             }
         }
     }
@@ -310,8 +310,8 @@ static void on_dns_change(void *arg) {
 static struct assignment_input *input_get(struct cluster_manager *manager, struct slice name) {
     struct assignment_input *input = hash_map_get(&manager->assignments, name);
     if (input == NULL) {
-        input = mem_calloc(1, sizeof(*input));
-        input->name = dup_text(name);
+        input = mem_calloc(1, sizeof(*input) + name.len);
+        input->name = place_name(input->text, name);
         list_init(&input->watchers);
         hash_map_put(&manager->assignments, input->name, input);
     }
@@ -320,7 +320,6 @@ static struct assignment_input *input_get(struct cluster_manager *manager, struc
 
 static void input_free(struct assignment_input *input) {
     config_part_unref(input->part == NULL ? NULL : &input->part->part);
-    free_text(input->name);
     mem_free(input);
 }
 
@@ -348,9 +347,9 @@ static void start_discovery(struct cluster_generation *generation) {
 static struct managed_cluster *cluster_get(struct cluster_manager *manager, struct slice name) {
     struct managed_cluster *cluster = hash_map_get(&manager->clusters, name);
     if (cluster == NULL) {
-        cluster = mem_calloc(1, sizeof(*cluster));
+        cluster = mem_calloc(1, sizeof(*cluster) + name.len);
         cluster->manager = manager;
-        cluster->name = dup_text(name);
+        cluster->name = place_name(cluster->text, name);
         cluster->slot = config_store_slot(manager->store, CONFIG_CLUSTER, name);
         list_init(&cluster->dirty);
         hash_map_put(&manager->clusters, cluster->name, cluster);
@@ -448,7 +447,6 @@ static void cluster_free(struct managed_cluster *cluster) {
     }
     list_remove(&cluster->dirty);
     hash_map_remove(&manager->clusters, cluster->name);
-    free_text(cluster->name);
     mem_free(cluster);
 }
 

@@ -49,10 +49,11 @@ struct cluster_manager {
 
 /* What is known under an EDS name, and who waits for it. */
 struct assignment_input {
-    struct slice name; /* heap text */
+    struct slice name; /* lies behind */
     struct endpoint_part *part;
     bool is_timed_out;
     struct list_node watchers; /* struct cluster_generation */
+    uint8_t text[];
 };
 
 /* One configuration of a cluster with its discovery. */
@@ -70,7 +71,7 @@ struct cluster_generation {
 
 struct managed_cluster {
     struct cluster_manager *manager;
-    struct slice name; /* heap text */
+    struct slice name; /* lies behind */
     uint32_t slot;
     struct cluster_generation *active;   /* in the store */
     struct cluster_generation *warming;  /* NULL: none */
@@ -79,6 +80,7 @@ struct managed_cluster {
     struct health_checker *checker; /* NULL: none */
     bool waits_for_checks;
     struct list_node dirty;
+    uint8_t text[];
 };
 
 struct cluster_state *cluster_state_new(struct cluster_manager *manager,

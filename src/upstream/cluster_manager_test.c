@@ -57,7 +57,8 @@ static struct endpoint_part *assignment_of(const char *name, const char *const *
     struct endpoint_config *endpoints =
         ARENA_NEW_ARRAY(&part->part.arena, count, struct endpoint_config);
     for (uint32_t i = 0; i < count; i++) {
-        endpoints[i].address = address_of(texts[i]);
+        struct address address = address_of(texts[i]);
+        endpoints[i].address = stored_address_make(&address, NULL);
         endpoints[i].weight = 1;
     }
     *locality = (struct locality_config){.endpoints = endpoints, .endpoint_count = count};
@@ -173,7 +174,8 @@ START_TEST(dns_cluster_is_warm_with_its_first_answer) {
     RUN_UNTIL(&f, warm_count == 1);
     struct address expected = address_of("127.0.0.9:81");
     const struct host *host = hosts_of("web")->priorities[0].all.hosts[0];
-    ck_assert(address_equal(&host->address, &expected));
+    struct address got = stored_address_get(&host->address);
+    ck_assert(address_equal(&got, &expected));
     ck_assert(slice_equal(host->hostname, SLICE("127.0.0.9")));
     // And again at the refresh rate.
     fixture_advance(&f, 5001);

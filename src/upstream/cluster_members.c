@@ -199,8 +199,11 @@ enum member_change cluster_members_update(struct cluster_members *members,
                                           const struct member_update *update) {
     enum member_change change = MEMBERS_SAME;
     struct cluster_members before = *members;
+    uint32_t capacity = update->inputs->count;
     *members = (struct cluster_members){0};
-    uint32_t capacity = 0;
+    if (capacity > 0) {
+        members->items = mem_alloc(capacity * sizeof(struct cluster_member));
+    }
     // Old host objects may be freed below: `before` keeps them alive until the shapes are compared.
     for (uint32_t i = 0; i < before.count; i++) {
         host_ref(before.items[i].host)->is_seen = false;

@@ -44,8 +44,7 @@ enum host_flag {
 struct host {
     _Atomic uint32_t refs; /* any thread takes one, the control thread alone gives back */
     uint32_t thread_count; /* of `workers` */
-    struct arena arena;    /* metadata */
-    struct address address;
+    struct stored_address address;
     struct slice address_text;
     struct slice hostname; /* Endpoint.hostname, or the DNS name resolved */
     struct locality locality;
@@ -69,7 +68,8 @@ struct host {
     /* Of the running interval: success rate and failure percentage. */
     _Atomic uint32_t outlier_requests, outlier_successes;
     _Atomic uint32_t outlier_local_requests, outlier_local_successes;
-    /* What each io_context keeps for the host (its pools), by io_context.index. The host's text follows. */
+    /* What each io_context keeps for the host (its pools), by io_context.index. What the
+     * host's texts and metadata take follows. */
     struct worker_host *workers[];
 };
 

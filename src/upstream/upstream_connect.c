@@ -54,8 +54,10 @@ void connect_settings_init_socket(struct connect_settings *settings,
     *settings =
         (struct connect_settings){.connect_timeout_ms = part->connect_timeout_ms,
                                   .buffer_limit_bytes = part->per_connection_buffer_limit_bytes,
-                                  .has_source = part->has_source_address,
-                                  .source = part->source_address};
+                                  .has_source = part->source_address != NULL};
+    if (settings->has_source) {
+        settings->source = *part->source_address;
+    }
     arena_init_heap(&settings->arena, 256);
     copy_socket_options(settings, part);
     copy_tls(settings, part, host, socket_index, sni_override);
@@ -101,7 +103,7 @@ struct connection *upstream_connect(const struct connect_request *request, struc
     }
     struct socket_connect_options connect = settings->connect;
     connect.source = settings->has_source ? &settings->source : NULL;
-    struct address address = request->host->address;
+    struct address address = stored_address_get(&request->host->address);
     if (request->port != 0 && address_is_ip(&address)) {
         address_set_port(&address, request->port);
     }

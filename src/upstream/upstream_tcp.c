@@ -182,7 +182,7 @@ struct upstream_tcp *upstream_tcp_start(const struct upstream_tcp_options *optio
         return NULL;
     }
     if (options->info != NULL) {
-        options->info->host = host->host->address;
+        options->info->host = stored_address_get(&host->host->address);
     }
     struct circuit_breaker *breaker = &cluster->state->breakers[0];
     if (!circuit_breaker_try(breaker, io->index, BREAKER_CONNECTIONS)) {

@@ -111,12 +111,14 @@ static inline struct cluster_part *make_cluster(const char *name, const struct a
                                                                 .max_connection_pools = UINT32_MAX};
     }
     part->http.idle_timeout_ms = 3600000;
-    part->dns_refresh_ms = 5000;
+    struct cluster_dns_config *dns = ARENA_NEW(arena, struct cluster_dns_config);
+    dns->refresh_ms = 5000;
+    part->dns = dns;
     struct endpoint_part *assignment = ARENA_NEW(arena, struct endpoint_part);
     struct locality_config *locality = ARENA_NEW(arena, struct locality_config);
     struct endpoint_config *endpoints = ARENA_NEW_ARRAY(arena, count, struct endpoint_config);
     for (uint32_t i = 0; i < count; i++) {
-        endpoints[i].address = addresses[i];
+        endpoints[i].address = stored_address_make(&addresses[i], NULL);
         endpoints[i].weight = 1;
     }
     *locality = (struct locality_config){.endpoints = endpoints, .endpoint_count = count};

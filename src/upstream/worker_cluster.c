@@ -113,7 +113,7 @@ static struct worker_host *original_dst_host(struct worker_cluster *cluster,
     if (known != NULL) {
         return known;
     }
-    struct endpoint_config endpoint = {.address = address, .weight = 1};
+    struct endpoint_config endpoint = {.weight = 1};
     struct locality locality = {0};
     struct host *host = host_new(&endpoint, &locality, &address, cluster->state->thread_count);
     struct worker_host *worker = worker_host_get(cluster, host);
@@ -159,7 +159,7 @@ void upstream_info_set_host(struct upstream_info *info, struct arena *arena,
         info->cluster_name = arena_dup_slice(arena, state->stat_name);
     }
     if (host != NULL) {
-        info->host = host->address;
+        info->host = stored_address_get(&host->address);
         info->host_name = slice_is_empty(host->hostname) ? (struct slice){0}
                                                          : arena_dup_slice(arena, host->hostname);
     }

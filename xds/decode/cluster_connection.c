@@ -54,10 +54,11 @@ static bool decode_source(struct decoder *d, const CORE(BindConfig) *from,
     bool is_ok = true;
     if (from->source_address != NULL) {
         decoder_push(d, "source_address");
-        is_ok = decode_socket_address(d, from->source_address, &out->source_address);
+        struct address *source = ARENA_NEW(d->config.arena, struct address);
+        is_ok = decode_socket_address(d, from->source_address, source);
         decoder_pop(d);
-        out->has_source_address = is_ok;
-        out->connect.source = is_ok ? &out->source_address : NULL;
+        out->source_address = is_ok ? source : NULL;
+        out->connect.source = out->source_address;
     }
     if (from->n_extra_source_addresses > 0 || from->n_additional_source_addresses > 0) {
         is_ok = decoder_field_error(d, "extra_source_addresses",

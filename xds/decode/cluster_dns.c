@@ -85,23 +85,23 @@ static bool family_of(struct decoder *d, int family, enum dns_family *out) {
 
 static bool decode_refresh(struct decoder *d, const Google__Protobuf__Duration *refresh,
                            const Google__Protobuf__Duration *base,
-                           const Google__Protobuf__Duration *max, struct cluster_part *out) {
-    out->dns_refresh_ms = DEFAULT_REFRESH_MS;
-    bool is_ok = decode_optional_duration(d, "dns_refresh_rate", refresh, &out->dns_refresh_ms);
-    out->dns_failure_base_ms = out->dns_refresh_ms;
-    out->dns_failure_max_ms = out->dns_refresh_ms;
+                           const Google__Protobuf__Duration *max, struct cluster_dns_config *out) {
+    out->refresh_ms = DEFAULT_REFRESH_MS;
+    bool is_ok = decode_optional_duration(d, "dns_refresh_rate", refresh, &out->refresh_ms);
+    out->failure_base_ms = out->refresh_ms;
+    out->failure_max_ms = out->refresh_ms;
     if (base == NULL) {
         return is_ok;
     }
-    is_ok = decode_duration(d, "dns_failure_refresh_rate.base_interval", base,
-                            &out->dns_failure_base_ms) &&
-            is_ok;
-    uint64_t fallback = (uint64_t)out->dns_failure_base_ms * REFRESH_FACTOR;
-    out->dns_failure_max_ms = fallback > UINT32_MAX ? UINT32_MAX : (uint32_t)fallback;
+    is_ok =
+        decode_duration(d, "dns_failure_refresh_rate.base_interval", base, &out->failure_base_ms) &&
+        is_ok;
+    uint64_t fallback = (uint64_t)out->failure_base_ms * REFRESH_FACTOR;
+    out->failure_max_ms = fallback > UINT32_MAX ? UINT32_MAX : (uint32_t)fallback;
     is_ok = decode_optional_duration(d, "dns_failure_refresh_rate.max_interval", max,
-                                     &out->dns_failure_max_ms) &&
+                                     &out->failure_max_ms) &&
             is_ok;
-    if (is_ok && out->dns_failure_max_ms < out->dns_failure_base_ms) {
+    if (is_ok && out->failure_max_ms < out->failure_base_ms) {
         return decoder_field_error(d, "dns_failure_refresh_rate",
                                    "dns_failure_refresh_rate must have max_interval greater than "
                                    "or equal to the base_interval");
@@ -110,28 +110,27 @@ static bool decode_refresh(struct decoder *d, const Google__Protobuf__Duration *
 }
 
 bool decode_cluster_dns(struct decoder *d, const CLUSTER(Cluster) *from, struct cluster_part *out) {
+    struct cluster_dns_config *dns = ARENA_NEW(d->config.arena, struct cluster_dns_config);
+    out->dns = dns;
     const CLUSTER(Cluster__RefreshRate) *failure = from->dns_failure_refresh_rate;
     bool is_ok =
         decode_refresh(d, from->dns_refresh_rate, failure == NULL ? NULL : failure->base_interval,
-                       failure == NULL ? NULL : failure->max_interval, out);
-    is_ok =
-        decode_optional_duration(d, "dns_jitter", from->dns_jitter, &out->dns_jitter_ms) && is_ok;
-    out->respect_dns_ttl = from->respect_dns_ttl != 0;
-    is_ok = family_of(d, (int)from->dns_lookup_family, &out->dns_family) && is_ok;
+                       failure == NULL ? NULL : failure->max_interval, dns);
+    is_ok = decode_optional_duration(d, "dns_jitter", from->dns_jitter, &dns->jitter_ms) && is_ok;
+    dns->respect_ttl = from->respect_dns_ttl != 0;
+    is_ok = family_of(d, (int)from->dns_lookup_family, &dns->family) && is_ok;
     if (from->typed_dns_resolver_config != NULL) {
-        return decode_resolver(d, from->typed_dns_resolver_config, &out->dns_options) && is_ok;
+        return decode_resolver(d, from->typed_dns_resolver_config, &dns->options) && is_ok;
     }
-    out->dns_options.use_tcp = from->use_tcp_for_dns_lookups != 0;
+    dns->options.use_tcp = from->use_tcp_for_dns_lookups != 0;
     if (from->dns_resolution_config != NULL) {
         const CORE(DnsResolutionConfig) *config = from->dns_resolution_config;
         if (config->dns_resolver_options != NULL) {
-            out->dns_options.use_tcp = config->dns_resolver_options->use_tcp_for_dns_lookups != 0;
+            dns->options.use_tcp = config->dns_resolver_options->use_tcp_for_dns_lookups != 0;
         }
-        return decode_servers(d, config->resolvers, config->n_resolvers, &out->dns_options) &&
-               is_ok;
+        return decode_servers(d, config->resolvers, config->n_resolvers, &dns->options) && is_ok;
     }
-    return decode_servers(d, from->dns_resolvers, from->n_dns_resolvers, &out->dns_options) &&
-           is_ok;
+    return decode_servers(d, from->dns_resolvers, from->n_dns_resolvers, &dns->options) && is_ok;
 }
 
 // The extension's enum begins with a value that means the same as AUTO.
@@ -142,15 +141,16 @@ static int legacy_family(int family) {
 static bool decode_dns_cluster(struct decoder *d, const DNS(DnsCluster) *from,
                                struct cluster_part *out) {
     out->type = from->all_addresses_in_single_endpoint ? CLUSTER_LOGICAL_DNS : CLUSTER_STRICT_DNS;
+    struct cluster_dns_config *dns = ARENA_NEW(d->config.arena, struct cluster_dns_config);
+    out->dns = dns;
     const DNS(DnsCluster__RefreshRate) *failure = from->dns_failure_refresh_rate;
     bool is_ok =
         decode_refresh(d, from->dns_refresh_rate, failure == NULL ? NULL : failure->base_interval,
-                       failure == NULL ? NULL : failure->max_interval, out);
-    is_ok =
-        decode_optional_duration(d, "dns_jitter", from->dns_jitter, &out->dns_jitter_ms) && is_ok;
-    out->respect_dns_ttl = from->respect_dns_ttl != 0;
-    is_ok = family_of(d, legacy_family((int)from->dns_lookup_family), &out->dns_family) && is_ok;
-    return decode_resolver(d, from->typed_dns_resolver_config, &out->dns_options) && is_ok;
+                       failure == NULL ? NULL : failure->max_interval, dns);
+    is_ok = decode_optional_duration(d, "dns_jitter", from->dns_jitter, &dns->jitter_ms) && is_ok;
+    dns->respect_ttl = from->respect_dns_ttl != 0;
+    is_ok = family_of(d, legacy_family((int)from->dns_lookup_family), &dns->family) && is_ok;
+    return decode_resolver(d, from->typed_dns_resolver_config, &dns->options) && is_ok;
 }
 
 bool decode_cluster_extension(struct decoder *d, const CLUSTER(Cluster) *from,

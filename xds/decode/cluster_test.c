@@ -73,7 +73,8 @@ START_TEST(cluster_inline_endpoints_are_an_extra_part) {
     ck_assert_uint_eq(endpoints->overprovisioning_percent, 140);
     ck_assert_uint_eq(endpoints->localities[0].endpoint_count, 1);
     ck_assert_uint_eq(endpoints->localities[0].endpoints[0].weight, 1);
-    ck_assert_uint_eq(address_port(&endpoints->localities[0].endpoints[0].address), 80);
+    struct address address = stored_address_get(&endpoints->localities[0].endpoints[0].address);
+    ck_assert_uint_eq(address_port(&address), 80);
 }
 END_TEST
 
@@ -95,9 +96,9 @@ START_TEST(cluster_dns_takes_names) {
                 "load_assignment: {cluster_name: c, endpoints: [{lb_endpoints: [{endpoint: "
                 "{address: {socket_address: {address: a.test, port_value: 81}}}}]}]}\n");
     ck_assert_int_eq(part->type, CLUSTER_STRICT_DNS);
-    ck_assert_int_eq(part->dns_family, DNS_V4_ONLY);
-    ck_assert_uint_eq(part->dns_refresh_ms, 7000);
-    ck_assert_uint_eq(part->dns_failure_base_ms, 7000);
+    ck_assert_int_eq(part->dns->family, DNS_V4_ONLY);
+    ck_assert_uint_eq(part->dns->refresh_ms, 7000);
+    ck_assert_uint_eq(part->dns->failure_base_ms, 7000);
     const struct endpoint_config *endpoint =
         ((const struct endpoint_part *)fixture.result.extra[0].part)->localities[0].endpoints;
     ck_assert_slice_eq(endpoint->dns_name, "a.test");
@@ -113,7 +114,7 @@ START_TEST(cluster_dns_extension_is_the_same) {
         "load_assignment: {cluster_name: c, endpoints: [{lb_endpoints: [{endpoint: "
         "{address: {socket_address: {address: a.test, port_value: 81}}}}]}]}\n");
     ck_assert_int_eq(part->type, CLUSTER_LOGICAL_DNS);
-    ck_assert_int_eq(part->dns_family, DNS_V4_ONLY);
+    ck_assert_int_eq(part->dns->family, DNS_V4_ONLY);
 }
 END_TEST
 
@@ -359,7 +360,8 @@ START_TEST(endpoints_policy_and_health_are_read) {
     ck_assert_int_eq(locality->endpoints[0].health, HEALTH_DRAINING);
     ck_assert_uint_eq(locality->endpoints[0].weight, 5);
     ck_assert_slice_eq(locality->endpoints[0].hostname, "h");
-    ck_assert(address_is_unix(&locality->endpoints[0].address));
+    struct address address = stored_address_get(&locality->endpoints[0].address);
+    ck_assert(address_is_unix(&address));
     ck_assert_slice_eq(locality->endpoints[0].metadata.entries[0].filter, "envoy.lb");
     ck_assert_slice_eq(locality->endpoints[0].metadata.entries[0].value, "true");
 }

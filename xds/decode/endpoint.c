@@ -34,15 +34,18 @@ static bool decode_endpoint(struct decoder *d, const ENDPOINT(LbEndpoint) *from,
     *out = (struct endpoint_config){.weight = VALUE_OR(from->load_balancing_weight, 1),
                                     .health = health_of((int)from->health_status)};
     struct owner_input owner = {.metadata = from->metadata, .fallback = &d->config.part->owner};
-    out->owner = decode_owner(d, &owner);
+    (void)decode_owner(d, &owner); /* whom an error below is told to */
     if (from->host_identifier_case !=
             ENVOY__CONFIG__ENDPOINT__V3__LB_ENDPOINT__HOST_IDENTIFIER_ENDPOINT ||
         from->endpoint->address == NULL) {
         return decoder_error(d, "endpoint.address is required");
     }
     decoder_push(d, "endpoint.address");
-    bool is_ok = decode_endpoint_address(d, from->endpoint->address, &out->address, &out->dns_name,
+    struct address address = {0};
+    bool is_ok = decode_endpoint_address(d, from->endpoint->address, &address, &out->dns_name,
                                          &out->dns_port);
+    out->address =
+        stored_address_make(&address, arena_alloc(d->config.arena, stored_address_room(&address)));
     if (is_ok && out->dns_name.len > 0 && !dns_allowed) {
         is_ok = decoder_error(d,
                               "malformed IP address: %.*s. Consider setting resolver_name or "

@@ -254,11 +254,13 @@ struct route_part *decode_route_configuration(struct decoder *d,
     part->ignore_path_parameters_in_path_matching =
         from->ignore_path_parameters_in_path_matching != 0;
     part->vhost_header = decoder_lower(d, from->vhost_header);
+    const struct retry_policy *last_retry = NULL;
     struct route_scope scope = {
         .config_name = from->name,
         .validate_clusters = FLAG_OR(from->validate_clusters, is_inline),
         .max_direct_response_bytes = part->max_direct_response_body_bytes,
         .body_buffer_limit = UINT32_MAX,
+        .last_retry = &last_retry,
     };
     bool is_ok = decode_headers(d, from, part);
     is_ok = decode_mirrors(d, &scope, from->request_mirror_policies,

@@ -240,16 +240,37 @@ static bool decode_upgrades(struct decoder *d, const ROUTE(RouteAction) *from,
     return true;
 }
 
-static bool decode_retry(struct decoder *d, const ROUTE(RouteAction) *from,
-                         struct route_action *out) {
+/* Lists are compared by where they lie: those of two policies differ, and neither is shared. */
+static bool retry_policy_equal(const struct retry_policy *a, const struct retry_policy *b) {
+    return a->retry_on == b->retry_on && a->num_retries == b->num_retries &&
+           a->per_try_timeout_ms == b->per_try_timeout_ms &&
+           a->per_try_idle_timeout_ms == b->per_try_idle_timeout_ms &&
+           a->base_interval_ms == b->base_interval_ms && a->max_interval_ms == b->max_interval_ms &&
+           a->host_selection_max_attempts == b->host_selection_max_attempts &&
+           a->avoid_previous_hosts == b->avoid_previous_hosts &&
+           a->retriable_status_codes == b->retriable_status_codes &&
+           a->retriable_status_code_count == b->retriable_status_code_count &&
+           a->retriable_headers == b->retriable_headers &&
+           a->retriable_header_count == b->retriable_header_count &&
+           a->retriable_request_headers == b->retriable_request_headers &&
+           a->retriable_request_header_count == b->retriable_request_header_count;
+}
+
+static bool decode_retry(struct decoder *d, const struct route_scope *scope,
+                         const ROUTE(RouteAction) *from, struct route_action *out) {
     if (from->retry_policy == NULL) {
         return true;
     }
-    struct retry_policy *retry = ARENA_NEW(d->config.arena, struct retry_policy);
+    struct retry_policy retry;
     decoder_push(d, "retry_policy");
-    bool is_ok = decode_retry_policy(d, from->retry_policy, retry);
+    bool is_ok = decode_retry_policy(d, from->retry_policy, &retry);
     decoder_pop(d);
-    out->retry = retry;
+    if (*scope->last_retry == NULL || !retry_policy_equal(*scope->last_retry, &retry)) {
+        struct retry_policy *copy = ARENA_NEW(d->config.arena, struct retry_policy);
+        *copy = retry;
+        *scope->last_retry = copy;
+    }
+    out->retry = *scope->last_retry;
     return is_ok;
 }
 
@@ -267,7 +288,7 @@ bool decode_route_action(struct decoder *d, const struct route_scope *scope,
     bool is_ok = decode_target(d, scope, from, out);
     is_ok = decode_times(d, from, out) && is_ok;
     is_ok = decode_route_rewrites(d, from, out) && is_ok;
-    is_ok = decode_retry(d, from, out) && is_ok;
+    is_ok = decode_retry(d, scope, from, out) && is_ok;
     is_ok = decode_hash_policies(d, from, out) && is_ok;
     is_ok = decode_upgrades(d, from, out) && is_ok;
     is_ok = decode_internal_redirect(d, from, out) && is_ok;

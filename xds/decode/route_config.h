@@ -26,6 +26,8 @@ struct route_scope {
     const struct request_mirror *mirrors;
     uint32_t mirror_count;
     uint32_t body_buffer_limit; /* UINT32_MAX: unset */
+    /* The last policy read: the routes of one configuration mostly have the same, and share it. */
+    const struct retry_policy **last_retry;
 };
 
 bool decode_route_match(struct decoder *d, const ROUTE(RouteMatch) *from, struct route_match *out);

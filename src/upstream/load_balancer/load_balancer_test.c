@@ -22,6 +22,11 @@ struct host_spec {
     uint32_t zone_weight;
 };
 
+static uint16_t port_of(const struct host *host) {
+    struct address address = stored_address_get(&host->address);
+    return address_port(&address);
+}
+
 static struct cluster_part *part_of(const struct host_spec *specs, uint32_t count,
                                     const struct lb_config *lb) {
     struct address addresses[MAX_HOSTS];
@@ -35,7 +40,7 @@ static struct cluster_part *part_of(const struct host_spec *specs, uint32_t coun
     struct locality_config *localities = ARENA_NEW_ARRAY(arena, count, struct locality_config);
     for (uint32_t i = 0; i < count; i++) {
         struct endpoint_config *endpoint = ARENA_NEW(arena, struct endpoint_config);
-        endpoint->address = addresses[i];
+        endpoint->address = stored_address_make(&addresses[i], NULL);
         endpoint->weight = specs[i].weight == 0 ? 1 : specs[i].weight;
         endpoint->health = specs[i].health;
         localities[i] = (struct locality_config){.priority = specs[i].priority,
@@ -77,7 +82,7 @@ static void draw(const struct cluster_part *part, const struct host_set *set, ui
         struct host *host = load_balancer_pick(&lb, set, &context, &f.worker.random,
                                                event_loop_now_us(f.worker.loop), &panics);
         ck_assert_ptr_nonnull(host);
-        counts[address_port(&host->address) % MAX_HOSTS]++;
+        counts[port_of(host) % MAX_HOSTS]++;
     }
     load_balancer_deinit(&lb);
 }
@@ -104,7 +109,7 @@ START_TEST(round_robin_weights_are_interleaved) {
     for (int i = 0; i < 12; i++) {
         struct host *host =
             load_balancer_pick(&lb, set, &(struct lb_context){0}, &f.worker.random, 0, &panics);
-        order[i] = address_port(&host->address) == 16 ? '1' : '2';
+        order[i] = port_of(host) == 16 ? '1' : '2';
     }
     load_balancer_deinit(&lb);
     ck_assert_str_eq(order, "212212212212");
@@ -199,7 +204,7 @@ START_TEST(hash_policies_keep_their_mapping_when_a_host_leaves) {
                                          .hash = slice_xxhash64(slice_make(&key, sizeof(key)), 0)};
             struct host *host =
                 load_balancer_pick(&lb, set, &context, &f.worker.random, 0, &panics);
-            uint16_t port = address_port(&host->address);
+            uint16_t port = port_of(host);
             counts[port - 16]++;
             if (count == 4) {
                 before[key] = port;
@@ -219,7 +224,7 @@ END_TEST
 
 static bool refuse_first(void *arg, const struct host *host) {
     (void)arg;
-    return address_port(&host->address) == 16;
+    return port_of(host) == 16;
 }
 
 START_TEST(refused_host_is_not_chosen_while_attempts_last) {
@@ -232,7 +237,7 @@ START_TEST(refused_host_is_not_chosen_while_attempts_last) {
     uint32_t panics = 0;
     for (int i = 0; i < 10; i++) {
         struct host *host = load_balancer_pick(&lb, set, &context, &f.worker.random, 0, &panics);
-        ck_assert_uint_eq(address_port(&host->address), 17);
+        ck_assert_uint_eq(port_of(host), 17);
     }
     load_balancer_deinit(&lb);
 }
@@ -248,7 +253,7 @@ START_TEST(override_host_is_used_where_it_is_alive) {
     uint32_t panics = 0;
     for (int i = 0; i < 5; i++) {
         struct host *host = load_balancer_pick(&lb, set, &context, &f.worker.random, 0, &panics);
-        ck_assert_uint_eq(address_port(&host->address), 17);
+        ck_assert_uint_eq(port_of(host), 17);
     }
     context = (struct lb_context){.override_host = SLICE("10.0.0.9:1"), .override_strict = true};
     ck_assert_ptr_null(load_balancer_pick(&lb, set, &context, &f.worker.random, 0, &panics));

@@ -83,7 +83,7 @@ struct http_codec_callbacks {
 
 struct http_codec_ops {
     enum status (*dispatch)(struct http_codec *codec, struct buffer *input, struct error *err);
-    void (*input_ended)(struct http_codec *codec);
+    enum status (*input_ended)(struct http_codec *codec);
     void (*shutdown_notice)(struct http_codec *codec);
     void (*goaway)(struct http_codec *codec);
     void (*output_drained)(struct http_codec *codec);
@@ -132,9 +132,10 @@ static inline enum status http_codec_dispatch(struct http_codec *codec, struct b
                                               struct error *err) {
     return codec->ops->dispatch(codec, input, err);
 }
-/* The peer ended its direction: ends a close-delimited response, else as connection_lost. */
-static inline void http_codec_input_ended(struct http_codec *codec) {
-    codec->ops->input_ended(codec);
+/* The peer ended its direction: ends a close-delimited response, else as connection_lost.
+ * STATUS_PROTOCOL: it cut a response short. */
+static inline enum status http_codec_input_ended(struct http_codec *codec) {
+    return codec->ops->input_ended(codec);
 }
 /* Server drain, step 1: GOAWAY(2^31-1), or "Connection: close" on the next response. */
 static inline void http_codec_shutdown_notice(struct http_codec *codec) {

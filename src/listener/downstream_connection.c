@@ -34,17 +34,24 @@ static void destroy_filters(struct downstream_connection *conn) {
     }
 }
 
+/* As in Envoy, a connection counts from when it has a filter chain. */
+static void count_destroy(const struct downstream_connection *conn) {
+    uint32_t thread = conn->io->index;
+    stats_inc(conn->config->stats, thread, LISTENER_DOWNSTREAM_CX_DESTROY);
+    stats_dec(conn->config->stats, thread, LISTENER_DOWNSTREAM_CX_ACTIVE);
+    stats_record(conn->config->stats, thread, LISTENER_DOWNSTREAM_CX_LENGTH_MS,
+                 (now_us(conn) - conn->info.accepted_us) / 1000);
+}
+
 static void free_connection(void *arg) {
     struct downstream_connection *conn = arg;
     CHECK_MAGIC(conn, DOWNSTREAM_CONNECTION_MAGIC);
     destroy_filters(conn);
     connection_free(conn->connection);
     downstream_inspect_free(conn, true);
-    uint32_t thread = conn->io->index;
-    stats_inc(conn->config->stats, thread, LISTENER_DOWNSTREAM_CX_DESTROY);
-    stats_dec(conn->config->stats, thread, LISTENER_DOWNSTREAM_CX_ACTIVE);
-    stats_record(conn->config->stats, thread, LISTENER_DOWNSTREAM_CX_LENGTH_MS,
-                 (now_us(conn) - conn->info.accepted_us) / 1000);
+    if (conn->filter_chain != NULL) {
+        count_destroy(conn);
+    }
     if (conn->removal != NULL) {
         timer_cancel(&conn->removal->deadline);
     }
@@ -302,6 +309,8 @@ void downstream_connection_start(struct downstream_connection *conn) {
         downstream_connection_abort(conn, "filter_chain_not_found");
         return;
     }
+    stats_inc(conn->config->stats, conn->io->index, LISTENER_DOWNSTREAM_CX_TOTAL);
+    stats_inc(conn->config->stats, conn->io->index, LISTENER_DOWNSTREAM_CX_ACTIVE);
     conn->info.filter_chain_name = conn->filter_chain->name;
     struct transport *transport = make_transport(conn);
     if (transport == NULL) {
@@ -341,8 +350,6 @@ void downstream_connection_accept(struct worker_listener *listener, struct liste
     };
     config_pin(io, &config->part);
     list_push_back(&listener->connections, &conn->node);
-    stats_inc(config->stats, io->index, LISTENER_DOWNSTREAM_CX_TOTAL);
-    stats_inc(config->stats, io->index, LISTENER_DOWNSTREAM_CX_ACTIVE);
     downstream_inspect_start(conn, fd, local, remote);
 }
 

@@ -308,7 +308,7 @@ static void answer_expect(struct http_stream *stream) {
     struct header_map headers;
     header_map_init(&headers, &stream->arena);
     header_map_append(&headers, HEADER_STATUS, SLICE("100"));
-    http_stream_encode_informational(stream->codec, &headers);
+    http_stream_send_informational(stream, &headers);
     header_map_remove(stream->request_headers, HEADER_EXPECT);
 }
 
@@ -330,6 +330,7 @@ static void on_headers(void *arg, struct header_map *headers, bool end_stream) {
     enter_stage(stream, STAGE_OPEN_STREAM);
     stream->request_headers = headers;
     stream->info.request_headers = headers;
+    stream->info.protocol = stream->codec->codec->protocol;
     stream->request = end_stream ? STREAM_HALF_ENDED : STREAM_HALF_HEADERS;
     stream->is_http2_upgrade = upgrade_is_http2_request(headers);
     if (stream->is_http2_upgrade) {

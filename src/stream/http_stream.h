@@ -85,6 +85,7 @@ void http_stream_activity(struct http_stream *stream);
 extern const struct http_filter_chain_host_ops http_stream_host_ops;
 void http_stream_create_chain(struct http_stream *stream);
 /* Directly to the codec, past the filters. */
+void http_stream_send_informational(struct http_stream *stream, const struct header_map *headers);
 void http_stream_send_headers(struct http_stream *stream, struct header_map *headers,
                               bool end_stream);
 void http_stream_send_data(struct http_stream *stream, struct buffer *data, bool end_stream);

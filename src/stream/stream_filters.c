@@ -38,6 +38,11 @@ static void open_tunnel(struct http_stream *stream, uint32_t status) {
     }
 }
 
+void http_stream_send_informational(struct http_stream *stream, const struct header_map *headers) {
+    count_response(stream, http_status_of(headers));
+    http_stream_encode_informational(stream->codec, headers);
+}
+
 void http_stream_send_headers(struct http_stream *stream, struct header_map *headers,
                               bool end_stream) {
     struct http_connection *conn = stream->conn;
@@ -94,7 +99,7 @@ static bool is_gone(const struct http_stream *stream) {
 static void host_encode_informational(void *host, struct header_map *headers) {
     struct http_stream *stream = host;
     if (!is_gone(stream) && stream->response == STREAM_HALF_IDLE) {
-        http_stream_encode_informational(stream->codec, headers);
+        http_stream_send_informational(stream, headers);
     }
 }
 

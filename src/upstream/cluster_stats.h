@@ -82,6 +82,12 @@
     X(INTERNAL_UPSTREAM_RQ_3XX, "internal.upstream_rq_3xx", COUNTER, "3xx responses to internal requests") \
     X(INTERNAL_UPSTREAM_RQ_4XX, "internal.upstream_rq_4xx", COUNTER, "4xx responses to internal requests") \
     X(INTERNAL_UPSTREAM_RQ_5XX, "internal.upstream_rq_5xx", COUNTER, "5xx responses to internal requests") \
+    X(RETRY_UPSTREAM_RQ_COMPLETED, "retry.upstream_rq_completed", COUNTER, "responses that were tried again") \
+    X(RETRY_UPSTREAM_RQ_1XX, "retry.upstream_rq_1xx", COUNTER, "1xx responses that were tried again") \
+    X(RETRY_UPSTREAM_RQ_2XX, "retry.upstream_rq_2xx", COUNTER, "2xx responses that were tried again") \
+    X(RETRY_UPSTREAM_RQ_3XX, "retry.upstream_rq_3xx", COUNTER, "3xx responses that were tried again") \
+    X(RETRY_UPSTREAM_RQ_4XX, "retry.upstream_rq_4xx", COUNTER, "4xx responses that were tried again") \
+    X(RETRY_UPSTREAM_RQ_5XX, "retry.upstream_rq_5xx", COUNTER, "5xx responses that were tried again") \
     X(DEFAULT_TOTAL_MATCH_COUNT, "default.total_match_count", COUNTER, "hosts that took the default transport socket") \
     X(RETRY_OR_SHADOW_ABANDONED, "retry_or_shadow_abandoned", COUNTER, "retries or shadows given up for the size of the body") \
     X(BIND_ERRORS, "bind_errors", COUNTER, "source addresses that could not be bound") \

@@ -65,8 +65,10 @@ static void report_received(struct http_client *client) {
 /* The requests whose stream is not open yet, and those that the codec still has, hear of the end. */
 static void lose_requests(struct http_client *client, bool is_orderly) {
     if (client->codec != NULL && is_orderly) {
-        // The end may be what a response without a length was waiting for.
-        http_codec_input_ended(client->codec);
+        // The end may be what a response without a length was waiting for, or cut one short.
+        if (http_codec_input_ended(client->codec) != STATUS_OK) {
+            conn_pool_count(client->pool, CLUSTER_STAT_UPSTREAM_CX_PROTOCOL_ERROR);
+        }
     }
     if (client->codec != NULL) {
         http_codec_connection_lost(client->codec, HTTP_RESET_CONNECTION_TERMINATION,
@@ -388,13 +390,16 @@ static void on_data(void *arg, struct buffer *input, bool end_stream) {
     report_received(client);
     struct error err = {0};
     enum status status = http_codec_dispatch(client->codec, input, &err);
-    if (client->state == HTTP_CLIENT_CLOSED) {
-        return;
-    }
     // Bytes that no request asked for: what follows could be taken for the answer to another request.
-    bool is_unasked = client->protocol != HTTP_2 && client->active == 0 && input->len != 0;
-    if (status != STATUS_OK || is_unasked) {
+    bool is_open = client->state != HTTP_CLIENT_CLOSED;
+    bool is_unasked =
+        is_open && client->protocol != HTTP_2 && client->active == 0 && input->len != 0;
+    bool is_error = (status != STATUS_OK && status != STATUS_CLOSED) || is_unasked;
+    if (is_error) {
+        // The request that heard of it may have closed the connection already.
         conn_pool_count(client->pool, CLUSTER_STAT_UPSTREAM_CX_PROTOCOL_ERROR);
+    }
+    if (is_open && (is_error || status == STATUS_CLOSED)) {
         LOG(POOL, DEBUG, "protocol error from %.*s: %s",
             SLICE_ARG(client->pool->host->host->address_text), err.message);
         buffer_clear(input);

@@ -112,6 +112,12 @@ void upstream_tcp_end(struct upstream_tcp *tcp, bool flush);
 /* Feedback for stats and outlier detection: called once by the terminal filter per attempt. */
 void upstream_report_response(struct io_context *io, const struct upstream_request *request,
                               uint32_t status);
+/* Likewise, for an answer that is not passed on because the attempt is made again. */
+void upstream_report_retried(struct io_context *io, const struct upstream_request *request,
+                             uint32_t status);
+/* An interim response, in addition to the final one; only counted. */
+void upstream_report_interim(struct io_context *io, const struct upstream_request *request,
+                             uint32_t status);
 /* An answer that the proxy gave in the cluster's place counts among its status codes too. */
 void upstream_report_local_reply(struct io_context *io, uint32_t cluster_slot, uint32_t status,
                                  bool is_internal);

@@ -29,10 +29,13 @@ struct upstream_manager {
 };
 enum { UPSTREAM_MANAGER_MAGIC = 0x5550534d };
 
+/* Which requests an answer is counted for, beside all. */
+enum status_group { STATUS_GROUP_EXTERNAL, STATUS_GROUP_INTERNAL, STATUS_GROUP_RETRY };
+
 struct status_stat {
     uint32_t status;
-    uint32_t index[2]; /* upstream_rq_<status>, and with internal./external. before it */
-    bool is_internal;
+    uint32_t index[2]; /* upstream_rq_<status>, and with the group's prefix before it */
+    enum status_group group;
 };
 
 struct worker_cluster {

@@ -47,11 +47,11 @@ static void on_headers(void *arg, struct header_map *headers, bool end_stream) {
     uint32_t status = http_status_of(headers);
     struct stream_info *info = http_filter_info(&router->base);
     info->upstream.first_rx_us = now_us(router);
-    upstream_report_response(router->io, router->attempt, status);
     router_timeouts_activity(router);
     if (router_retry_status(router, headers)) {
         return;
     }
+    upstream_report_response(router->io, router->attempt, status);
     timer_cancel(&router->per_try_timer);
     router->response_started = true;
     buffer_clear(&router->replay);
@@ -69,8 +69,10 @@ static void on_headers(void *arg, struct header_map *headers, bool end_stream) {
 static void on_informational(void *arg, struct header_map *headers) {
     struct router *router = arg;
     router_timeouts_activity(router);
+    uint32_t status = http_status_of(headers);
+    upstream_report_interim(router->io, router->attempt, status);
     // Envoy takes no interim response but 100 to the client.
-    if (http_status_of(headers) != 100) {
+    if (status != 100) {
         return;
     }
     http_filter_encode_informational(&router->base, headers);

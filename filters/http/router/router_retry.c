@@ -3,6 +3,7 @@
 #include "filters/http/router/router.h"
 
 #include "src/event/io_context.h"
+#include "src/http/message.h"
 
 static void on_retry_timer(void *arg) {
     struct router *router = arg;
@@ -28,8 +29,8 @@ void router_retry_release(struct router *router) {
     }
 }
 
-/* Takes a retry from policy and breaker and schedules it. */
-static bool schedule(struct router *router, enum http_reset_reason end_reason) {
+/* Takes a retry from policy and breaker and schedules it; status: of the answer not passed on, or 0. */
+static bool schedule(struct router *router, enum http_reset_reason end_reason, uint32_t status) {
     struct stream_info *info = http_filter_info(&router->base);
     if (router->replay_abandoned || router->response_started) {
         return false;
@@ -47,6 +48,9 @@ static bool schedule(struct router *router, enum http_reset_reason end_reason) {
     router->holds_retry = true;
     router_count_cluster(router, CLUSTER_STAT_UPSTREAM_RQ_RETRY);
     router_count_cluster(router, CLUSTER_STAT_UPSTREAM_RQ_RETRY_BACKOFF_EXPONENTIAL);
+    if (status != 0) {
+        upstream_report_retried(router->io, router->attempt, status);
+    }
     router_end_attempt(router, end_reason);
     timer_arm(router->io->loop, &router->retry_timer,
               retry_state_backoff_ms(&router->retry, &router->io->random));
@@ -58,7 +62,7 @@ bool router_retry_status(struct router *router, const struct header_map *respons
         return false;
     }
     if (retry_state_wants_status(&router->retry, response_headers)) {
-        return schedule(router, HTTP_RESET_LOCAL);
+        return schedule(router, HTTP_RESET_LOCAL, http_status_of(response_headers));
     }
     if (router->holds_retry) { /* a retry brought an answer that needs no other */
         router_count_cluster(router, CLUSTER_STAT_UPSTREAM_RQ_RETRY_SUCCESS);
@@ -69,10 +73,10 @@ bool router_retry_status(struct router *router, const struct header_map *respons
 bool router_retry_reset(struct router *router, enum http_reset_reason reason) {
     return router->may_retry &&
            retry_state_wants_reset(&router->retry, reason, router->attempt_sent) &&
-           schedule(router, reason);
+           schedule(router, reason, 0);
 }
 
 bool router_retry_timeout(struct router *router) {
     return router->may_retry && retry_state_wants_timeout(&router->retry) &&
-           schedule(router, HTTP_RESET_LOCAL);
+           schedule(router, HTTP_RESET_LOCAL, 0);
 }

@@ -220,6 +220,9 @@ static enum status client_dispatch(struct http_codec *base, struct buffer *input
     }
     codec->input = NULL;
     codec->in_dispatch = false;
+    if (!codec->is_active && codec->is_broken && codec->fault.detail == NULL) {
+        return STATUS_CLOSED; // our own reset, no fault of the peer
+    }
     return h1_dispatch_result(codec, err);
 }
 
@@ -229,7 +232,7 @@ static bool is_cut(const struct h1_codec *codec) {
            codec->read == H1_READ_CHUNKED || codec->read == H1_READ_TRAILERS;
 }
 
-static void client_input_ended(struct http_codec *base) {
+static enum status client_input_ended(struct http_codec *base) {
     struct h1_codec *codec = h1_codec_of(base);
     CHECK_MAGIC(codec, H1_CODEC_MAGIC);
     tell_goaway(codec);
@@ -239,13 +242,14 @@ static void client_input_ended(struct http_codec *base) {
         buffer_init(&none, codec->options.output->pool);
         h1_deliver(codec, &none, true);
         buffer_deinit(&none);
-        return;
+        return STATUS_OK;
     }
     if (is_cut(codec)) {
         h1_reset_stream(codec, HTTP_RESET_PROTOCOL_ERROR, "http1.codec_error");
-        return;
+        return STATUS_PROTOCOL;
     }
     h1_reset_stream(codec, HTTP_RESET_CONNECTION_TERMINATION, "connection_termination");
+    return STATUS_OK;
 }
 
 static void client_shutdown_notice(struct http_codec *base) {

@@ -300,14 +300,14 @@ START_TEST(h1_client_end_of_input_ends_only_a_close_delimited_body) {
     struct h1_test_peer *peer = new_client("GET");
     const char *response = "HTTP/1.1 200 OK\r\n\r\nok";
     (void)h1_test_feed(peer, response, strlen(response));
-    http_codec_input_ended(peer->codec);
+    (void)http_codec_input_ended(peer->codec);
     ck_assert_str_eq(peer->text, "HEADERS :status=200\nDATA ok\nEND");
     ck_assert_uint_eq(peer->closed, 1);
     h1_test_peer_free(peer);
     peer = new_client("GET");
     response = "HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nok";
     (void)h1_test_feed(peer, response, strlen(response));
-    http_codec_input_ended(peer->codec);
+    ck_assert_int_eq(http_codec_input_ended(peer->codec), STATUS_PROTOCOL);
     ck_assert_uint_eq(peer->resets, 1);
     h1_test_peer_free(peer);
 }

@@ -94,6 +94,7 @@ void h1_begin_stream(struct h1_codec *codec) {
     codec->write_discards = false;
     codec->above_high = false;
     codec->peer_protocol = HTTP_1_1;
+    codec->base.protocol = HTTP_1_1;
     codec->is_head = false;
     codec->is_connect = false;
     codec->is_upgrade = false;

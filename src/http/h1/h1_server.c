@@ -62,6 +62,7 @@ static struct h1_fault request_line(struct h1_codec *codec, struct slice line) {
     }
     codec->peer_protocol = request.protocol;
     codec->base.protocol = request.protocol;
+    codec->base.protocol = request.protocol;
     codec->is_head = slice_equal(request.method, SLICE("HEAD"));
     header_map_append(codec->headers, HEADER_METHOD, request.method);
     return take_target(codec, request.method, request.target);
@@ -246,7 +247,7 @@ static enum status server_dispatch(struct http_codec *base, struct buffer *input
     return h1_dispatch_result(codec, err);
 }
 
-static void server_input_ended(struct http_codec *base) {
+static enum status server_input_ended(struct http_codec *base) {
     struct h1_codec *codec = h1_codec_of(base);
     CHECK_MAGIC(codec, H1_CODEC_MAGIC);
     if (codec->is_active && codec->read == H1_READ_TUNNEL) {
@@ -255,9 +256,10 @@ static void server_input_ended(struct http_codec *base) {
         codec->keep_alive = false;
         h1_deliver(codec, &none, true);
         buffer_deinit(&none);
-        return;
+        return STATUS_OK;
     }
     h1_reset_stream(codec, HTTP_RESET_CONNECTION_TERMINATION, "downstream_remote_disconnect");
+    return STATUS_OK;
 }
 
 static void server_shutdown_notice(struct http_codec *base) {

@@ -89,8 +89,9 @@ static void connection_lost(struct http_codec *codec, enum http_reset_reason rea
     h2_reset_all(h2, reason, detail);
 }
 
-static void input_ended(struct http_codec *codec) {
+static enum status input_ended(struct http_codec *codec) {
     connection_lost(codec, HTTP_RESET_CONNECTION_TERMINATION, "");
+    return STATUS_OK;
 }
 
 static void shutdown_notice(struct http_codec *codec) {

@@ -423,7 +423,7 @@ START_TEST(codec_connection_lost_resets_all_streams) {
         ck_assert_str_eq(pair.server.streams[i].detail, "why");
     }
     ck_assert_uint_eq(pair.server.codec->active_streams, 0);
-    http_codec_input_ended(pair.client.codec);
+    (void)http_codec_input_ended(pair.client.codec);
     ck_assert_int_eq(pair.client.streams[0].reason, HTTP_RESET_CONNECTION_TERMINATION);
 }
 END_TEST

@@ -402,7 +402,7 @@ static void on_event(void *arg, enum connection_event event) {
         return;
     }
     if (probe->codec != NULL && event == CONNECTION_REMOTE_CLOSE) {
-        http_codec_input_ended(probe->codec);
+        (void)http_codec_input_ended(probe->codec);
     }
     if (probe->codec != NULL) {
         http_codec_connection_lost(probe->codec, HTTP_RESET_CONNECTION_TERMINATION, "closed");

@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Bodies of any size pass in bounded memory when one side is slow, and go on when it is not. */
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
+#include "tests/support/held_bytes.h"
 #include "tests/support/proxy_case.h"
 #include "tests/support/raw_peer.h"
 
@@ -12,33 +9,8 @@ static struct proxy_case c;
 enum {
     PIECE_BYTES = 64 << 10,
     LIMIT_BYTES = 64 << 10, /* of each of the proxy's buffers */
-    PROXY_BYTES = 2 << 20,  /* all of them together, with room */
 };
 static char piece[PIECE_BYTES];
-
-/* The last of the three numbers of tcp_rmem or tcp_wmem. */
-static size_t largest_socket_buffer(const char *path) {
-    char text[128];
-    FILE *file = fopen(path, "r");
-    ck_assert_ptr_nonnull(file);
-    ck_assert_ptr_nonnull(fgets(text, sizeof(text), file));
-    (void)fclose(file);
-    const char *last = strrchr(text, '\t');
-    ck_assert_ptr_nonnull(last);
-    return strtoul(last, NULL, 10);
-}
-
-/* What kernel and proxy together may hold while nobody reads: two hops, whose buffers the kernel sizes
- * as it likes. */
-static size_t held_bytes(void) {
-    return PROXY_BYTES + 2 * (largest_socket_buffer("/proc/sys/net/ipv4/tcp_rmem") +
-                              largest_socket_buffer("/proc/sys/net/ipv4/tcp_wmem"));
-}
-
-/* A body that is not swallowed whole. */
-static size_t long_body_bytes(void) {
-    return (held_bytes() / PIECE_BYTES + 64) * PIECE_BYTES;
-}
 
 static void small_buffers(int pair) {
     proxy_case_init(&c, pair);
@@ -54,7 +26,7 @@ static void small_buffers(int pair) {
 
 /* The upstream sends as much as is taken while the client does not read. */
 START_TEST(slow_client_stops_the_upstream) {
-    const size_t body_bytes = long_body_bytes();
+    const size_t body_bytes = test_long_body_bytes(PIECE_BYTES);
     small_buffers(_i);
     proxy_case_serve(&c);
     c.exchange.drops_body = true;
@@ -74,7 +46,7 @@ START_TEST(slow_client_stops_the_upstream) {
             sent += sizeof(piece);
         }
     }
-    ck_assert_uint_le(sent, held_bytes());
+    ck_assert_uint_le(sent, test_held_bytes());
     connection_read_disable(c.client.connection, false);
     while (sent < body_bytes) {
         RUN_UNTIL(&c.stack, connection_unsent_bytes(server) == 0 && !request->is_backed_up);
@@ -89,7 +61,7 @@ END_TEST
 
 /* The client sends as much as is taken while the upstream does not read. */
 START_TEST(slow_upstream_stops_the_client) {
-    const size_t body_bytes = long_body_bytes();
+    const size_t body_bytes = test_long_body_bytes(PIECE_BYTES);
     small_buffers(_i);
     proxy_case_serve(&c);
     test_exchange_headers(&c.exchange,
@@ -110,7 +82,7 @@ START_TEST(slow_upstream_stops_the_client) {
             sent += sizeof(piece);
         }
     }
-    ck_assert_uint_le(sent, held_bytes());
+    ck_assert_uint_le(sent, test_held_bytes());
     connection_read_disable(request->connection->connection, false);
     while (sent < body_bytes) {
         RUN_UNTIL(&c.stack,
@@ -162,7 +134,7 @@ END_TEST
 
 /* What a client sends ahead of its turn waits in the kernel, not in the proxy. */
 START_TEST(pipelining_without_end_is_bounded) {
-    const size_t body_bytes = long_body_bytes();
+    const size_t body_bytes = test_long_body_bytes(PIECE_BYTES);
     small_buffers(0);
     proxy_case_serve(&c);
     struct raw_peer peer;
@@ -178,7 +150,7 @@ START_TEST(pipelining_without_end_is_bounded) {
             sent += sizeof(request) - 1;
         }
     }
-    ck_assert_uint_le(sent, held_bytes());
+    ck_assert_uint_le(sent, test_held_bytes());
     raw_peer_close(&peer);
     proxy_case_deinit(&c);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* tcp_proxy: bytes both ways, both half-closes, slow sides, timeouts, failures. */
 #include "filters/network/tcp_proxy/tcp_proxy.h"
+#include "tests/support/held_bytes.h"
 #include "tests/support/raw_peer.h"
 #include "tests/support/test_config.h"
 
@@ -104,15 +105,15 @@ START_TEST(reset_passes) {
 END_TEST
 
 START_TEST(slow_side_stops_the_other) {
-    enum { TOTAL = 32 << 20, HELD = 16 << 20 };
     static char piece[64 << 10];
+    const size_t total = test_long_body_bytes(sizeof(piece));
     start();
     serve();
     struct raw_peer *source = _i == 0 ? &client : &server;
     struct raw_peer *sink = _i == 0 ? &server : &client;
     sink->is_reading = false;
     size_t sent = 0;
-    for (int idle = 0; idle < 100 && sent < TOTAL;) {
+    for (int idle = 0; idle < 100 && sent < total;) {
         test_stack_turn(&stack);
         idle = source->unsent.len == 0 ? 0 : idle + 1;
         if (source->unsent.len == 0) {
@@ -120,7 +121,7 @@ START_TEST(slow_side_stops_the_other) {
             sent += sizeof(piece);
         }
     }
-    ck_assert_uint_lt(sent, HELD);
+    ck_assert_uint_le(sent, test_held_bytes());
     sink->is_reading = true;
     RUN_UNTIL(&stack, sink->received.len == sent);
     finish();

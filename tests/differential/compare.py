@@ -125,8 +125,10 @@ def normalise(outcome, case):
 
 
 def without_own_address(fields):
-    """Envoy says in requests of its own which machine it is (deviation `own-requests`)."""
-    if ["x-envoy-internal", "true"] not in fields:
+    """Envoy says in requests of its own which machine it is (deviation `own-requests`). What it
+    proxies says how it came, too."""
+    if ["x-envoy-internal", "true"] not in fields or \
+            any(name == "x-forwarded-proto" for name, _ in fields):
         return fields
     return [field for field in fields if field != ["x-forwarded-for", OWN_ADDRESS]]
 

@@ -16,22 +16,49 @@ struct http_call {
     struct header_map headers;
     struct upstream_request *request; /* NULL: over, or never begun */
     struct timer deadline;
+    struct timer attempt_deadline;
+    struct timer back_off; /* armed between attempts */
+    uint32_t retries;
+    bool holds_retry; /* of the cluster's breaker */
     struct event_deferred finish;
     struct http_call_result result;
     struct buffer body;
     bool is_decided; /* `result` stands */
 };
 
-static void call_free(struct http_call *call) {
-    timer_cancel(&call->deadline);
-    event_loop_defer_cancel(&call->finish);
+static void let_go(struct http_call *call) {
+    timer_cancel(&call->attempt_deadline);
     if (call->request != NULL) {
         upstream_request_end(call->request, HTTP_RESET_LOCAL);
+        call->request = NULL;
     }
+}
+
+static void release_retry(struct http_call *call) {
+    if (call->holds_retry) {
+        call->holds_retry = false;
+        upstream_retry_release(call->options.io, call->options.cluster_slot, false);
+    }
+}
+
+static void call_free(struct http_call *call) {
+    timer_cancel(&call->deadline);
+    timer_cancel(&call->back_off);
+    event_loop_defer_cancel(&call->finish);
+    let_go(call);
+    release_retry(call);
     buffer_deinit(&call->body);
     arena_deinit(&call->arena);
     call->magic = 0;
     mem_free(call);
+}
+
+static void count(const struct http_call *call, enum cluster_stat stat) {
+    struct io_context *io = call->options.io;
+    struct stats_scope *stats = upstream_cluster_stats(io, call->options.cluster_slot);
+    if (stats != NULL) {
+        stats_inc(stats, io->index, stat);
+    }
 }
 
 /* What the cluster did not answer counts for it as what it would have got: 503 or 504. */
@@ -39,10 +66,6 @@ static void count_failure(const struct http_call *call, enum http_call_outcome o
     struct io_context *io = call->options.io;
     uint32_t slot = call->options.cluster_slot;
     if (outcome == HTTP_CALL_TIMEOUT) {
-        struct stats_scope *stats = upstream_cluster_stats(io, slot);
-        if (stats != NULL) {
-            stats_inc(stats, io->index, CLUSTER_STAT_UPSTREAM_RQ_TIMEOUT);
-        }
         upstream_report_local_reply(io, slot, 504, true);
     } else if (outcome == HTTP_CALL_RESET || outcome == HTTP_CALL_NO_UPSTREAM) {
         upstream_report_local_reply(io, slot, 503, true);
@@ -60,17 +83,58 @@ static void decide(struct http_call *call, enum http_call_outcome outcome) {
         count_failure(call, outcome);
     }
     timer_cancel(&call->deadline);
+    timer_cancel(&call->attempt_deadline);
+    timer_cancel(&call->back_off);
     event_loop_defer(call->options.io->loop, &call->finish);
 }
+
+/* ---- attempts after the first ---- */
+
+/* Full jitter, as retries of requests have. */
+static uint64_t back_off_ms(const struct http_call *call) {
+    uint64_t limit = call->options.retry.base_ms;
+    for (uint32_t i = 1; i < call->retries && limit < call->options.retry.max_ms; i++) {
+        limit *= 2;
+    }
+    limit = limit > call->options.retry.max_ms ? call->options.retry.max_ms : limit;
+    return limit == 0 ? 0 : random_below(&call->options.io->random, limit);
+}
+
+/* Arranges for another attempt. False: this one's outcome stands. `status` of the answer that is
+ * dropped, 0: none came. The attempt is still to be let go. */
+static bool try_again(struct http_call *call, uint32_t status) {
+    const struct http_call_retry *retry = &call->options.retry;
+    if (!retry->is_set || call->is_decided) {
+        return false;
+    }
+    release_retry(call);
+    if (call->retries == retry->max) {
+        count(call, CLUSTER_STAT_UPSTREAM_RQ_RETRY_LIMIT_EXCEEDED);
+        return false;
+    }
+    if (!upstream_retry_acquire(call->options.io, call->options.cluster_slot, false)) {
+        return false;
+    }
+    call->holds_retry = true;
+    call->retries++;
+    count(call, CLUSTER_STAT_UPSTREAM_RQ_RETRY);
+    count(call, CLUSTER_STAT_UPSTREAM_RQ_RETRY_BACKOFF_EXPONENTIAL);
+    if (status != 0) {
+        upstream_report_retried(call->options.io, call->request, status);
+    }
+    timer_cancel(&call->attempt_deadline);
+    timer_arm(call->options.io->loop, &call->back_off, back_off_ms(call));
+    return true;
+}
+
+/* ---- one attempt ---- */
 
 static void finish(void *arg) {
     struct http_call *call = arg;
     CHECK_MAGIC(call, HTTP_CALL_MAGIC);
     call->result.body = &call->body;
-    if (call->request != NULL) {
-        upstream_request_end(call->request, HTTP_RESET_LOCAL);
-        call->request = NULL;
-    }
+    let_go(call);
+    release_retry(call);
     http_call_done_fn *done = call->options.done;
     done(call->options.arg, &call->result);
     call_free(call);
@@ -79,6 +143,17 @@ static void finish(void *arg) {
 static void on_headers(void *arg, struct header_map *headers, bool end_stream) {
     struct http_call *call = arg;
     CHECK_MAGIC(call, HTTP_CALL_MAGIC);
+    uint32_t status = http_status_of(headers);
+    if (status >= 500 && try_again(call, status)) {
+        if (!end_stream) {
+            let_go(call);
+        }
+        return; // a whole answer leaves its connection to the next: on_stream_closed
+    }
+    timer_cancel(&call->attempt_deadline);
+    if (call->holds_retry) { /* by an answer that needs no other */
+        count(call, CLUSTER_STAT_UPSTREAM_RQ_RETRY_SUCCESS);
+    }
     call->result.headers = headers;
     if (end_stream) {
         decide(call, HTTP_CALL_RESPONSE);
@@ -113,11 +188,6 @@ static void on_trailers(void *arg, struct header_map *trailers) {
     decide(call, HTTP_CALL_RESPONSE);
 }
 
-static void let_go(struct http_call *call) {
-    upstream_request_end(call->request, HTTP_RESET_LOCAL);
-    call->request = NULL;
-}
-
 static void on_reset(void *arg, enum http_reset_reason reason, const char *detail) {
     struct http_call *call = arg;
     CHECK_MAGIC(call, HTTP_CALL_MAGIC);
@@ -128,6 +198,11 @@ static void on_reset(void *arg, enum http_reset_reason reason, const char *detai
         upstream_report_local_failure(call->options.io, upstream_request_host(request),
                                       call->options.cluster_slot,
                                       reason == HTTP_RESET_CONNECTION_TIMEOUT);
+    }
+    bool may_help = reason != HTTP_RESET_OVERFLOW && call->result.headers == NULL;
+    if (timer_is_armed(&call->back_off) || (may_help && try_again(call, 0))) {
+        let_go(call);
+        return;
     }
     call->result.reason = reason;
     decide(call, HTTP_CALL_RESET);
@@ -141,7 +216,9 @@ static void on_stream_closed(void *arg) {
         upstream_report_response(call->options.io, call->request,
                                  http_status_of(call->result.headers));
     }
-    decide(call, HTTP_CALL_RESPONSE);
+    if (!timer_is_armed(&call->back_off)) {
+        decide(call, HTTP_CALL_RESPONSE);
+    }
     let_go(call);
 }
 
@@ -161,17 +238,34 @@ static const struct http_stream_sink_ops sink_ops = {
     .on_below_low_watermark = on_watermark,
 };
 
-static void on_deadline(void *arg) {
-    struct http_call *call = arg;
-    CHECK_MAGIC(call, HTTP_CALL_MAGIC);
-    decide(call, HTTP_CALL_TIMEOUT);
+static void report_timeout(const struct http_call *call, enum cluster_stat stat) {
+    count(call, stat);
     if (call->request != NULL) {
         upstream_report_local_failure(call->options.io, upstream_request_host(call->request),
                                       call->options.cluster_slot, true);
     }
 }
 
+static void on_deadline(void *arg) {
+    struct http_call *call = arg;
+    CHECK_MAGIC(call, HTTP_CALL_MAGIC);
+    report_timeout(call, CLUSTER_STAT_UPSTREAM_RQ_TIMEOUT);
+    decide(call, HTTP_CALL_TIMEOUT);
+}
+
+static void on_attempt_deadline(void *arg) {
+    struct http_call *call = arg;
+    CHECK_MAGIC(call, HTTP_CALL_MAGIC);
+    report_timeout(call, CLUSTER_STAT_UPSTREAM_RQ_PER_TRY_TIMEOUT);
+    if (try_again(call, 0)) {
+        let_go(call);
+    } else {
+        decide(call, HTTP_CALL_TIMEOUT);
+    }
+}
+
 static void send_request(struct http_call *call, struct buffer *body) {
+    const struct http_call_retry *retry = &call->options.retry;
     bool has_body = body != NULL && body->len != 0;
     struct upstream_request_options options = {
         .io = call->options.io,
@@ -189,13 +283,24 @@ static void send_request(struct http_call *call, struct buffer *body) {
         decide(call, HTTP_CALL_NO_UPSTREAM);
         return;
     }
+    if (retry->is_set && retry->max_ms != 0) {
+        timer_arm(call->options.io->loop, &call->attempt_deadline, retry->max_ms);
+    }
     upstream_request_headers(call->request, &call->headers, !has_body);
     if (has_body) {
         upstream_request_data(call->request, body, true);
     }
 }
 
+static void on_back_off(void *arg) {
+    struct http_call *call = arg;
+    CHECK_MAGIC(call, HTTP_CALL_MAGIC);
+    let_go(call);
+    send_request(call, NULL);
+}
+
 struct http_call *http_call_start(const struct http_call_options *options) {
+    CHECK(!options->retry.is_set || options->body == NULL);
     struct http_call *call = mem_calloc(1, sizeof(*call));
     call->magic = HTTP_CALL_MAGIC;
     call->options = *options;
@@ -205,6 +310,8 @@ struct http_call *http_call_start(const struct http_call_options *options) {
     buffer_init(&call->body, &options->io->buffers);
     event_deferred_init(&call->finish, finish, call);
     timer_init(&call->deadline, on_deadline, call);
+    timer_init(&call->attempt_deadline, on_attempt_deadline, call);
+    timer_init(&call->back_off, on_back_off, call);
     if (options->timeout_ms != 0) {
         timer_arm(options->io->loop, &call->deadline, options->timeout_ms);
     }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * One whole HTTP exchange with a cluster, for filters and services of the proxy itself (ext_authz, JWKS,
- * exporters): a request with an optional body, the whole response within a limit, a deadline over all.
- * The call owns its memory; its owner cancels it or is called back exactly once, never from within the
+ * exporters): a request with an optional body, the whole response within a limit, a deadline over all,
+ * attempts included. The call owns its memory; its owner cancels it or is called back exactly once, never from within the
  * start. One io_context.
  */
 #ifndef SRC_UPSTREAM_HTTP_CALL_H
@@ -30,6 +30,14 @@ struct http_call_result {
 };
 typedef void http_call_done_fn(void *arg, const struct http_call_result *result);
 
+/* What Envoy makes of a core.v3.RetryPolicy: answers of 500 and above, resets, failed connects and slow
+ * attempts are tried again. */
+struct http_call_retry {
+    bool is_set;
+    uint32_t max;             /* attempts after the first */
+    uint32_t base_ms, max_ms; /* of the back-off; no attempt may take longer than max_ms */
+};
+
 struct http_call_options {
     struct io_context *io;
     uint32_t cluster_slot;
@@ -37,6 +45,7 @@ struct http_call_options {
     struct buffer *body;              /* taken; NULL: none */
     uint32_t timeout_ms;              /* 0: none */
     uint32_t max_body_bytes;          /* 0: 1 MiB */
+    struct http_call_retry retry;     /* not for calls with a body: it is not kept */
     struct lb_context lb;             /* what it points to lives until the call's end */
     http_call_done_fn *done;
     void *arg;

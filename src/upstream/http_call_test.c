@@ -163,28 +163,166 @@ START_TEST(call_without_a_cluster_is_told_later) {
 }
 END_TEST
 
-START_TEST(large_body_ends_the_http_call) {
-    add_cluster();
-    struct outcome outcome = {0};
+static struct http_call *http_call(struct outcome *outcome, struct http_call_options options) {
     struct arena arena;
-    arena_init_heap(&arena, 0);
     struct header_map headers;
+    arena_init_heap(&arena, 0);
     header_map_init(&headers, &arena);
     header_map_append(&headers, HEADER_METHOD, SLICE("GET"));
     header_map_append(&headers, HEADER_SCHEME, SLICE("http"));
     header_map_append(&headers, HEADER_AUTHORITY, SLICE("api"));
     header_map_append(&headers, HEADER_PATH, SLICE("/"));
-    (void)http_call_start(&(struct http_call_options){.io = &f.worker,
-                                                      .cluster_slot = slot(),
-                                                      .headers = &headers,
-                                                      .max_body_bytes = 4,
-                                                      .done = on_http,
-                                                      .arg = &outcome});
+    *outcome = (struct outcome){0};
+    options.io = &f.worker;
+    options.cluster_slot = slot();
+    options.headers = &headers;
+    options.done = on_http;
+    options.arg = outcome;
+    struct http_call *started = http_call_start(&options);
+    ck_assert_int_eq(outcome->calls, 0);
     arena_deinit(&arena);
+    return started;
+}
+
+START_TEST(large_body_ends_the_http_call) {
+    add_cluster();
+    struct outcome outcome;
+    (void)http_call(&outcome, (struct http_call_options){.max_body_bytes = 4});
     RUN_UNTIL(&f, server.request_count == 1);
     answer(server.streams[0], SLICE("12345"), "0");
     RUN_UNTIL(&f, outcome.calls == 1);
     ck_assert_int_eq(outcome.http, HTTP_CALL_TOO_LARGE);
+    server_deinit(&server);
+}
+END_TEST
+
+/* ---- attempts after the first ---- */
+
+#define ASKED(n) (server.request_count == (n) && server.streams[(n)-1]->is_complete)
+
+static const struct http_call_options one_retry = {
+    .timeout_ms = 5000,
+    .retry = {.is_set = true, .max = 1, .base_ms = 100, .max_ms = 300},
+};
+
+/* With a body and without: then the headers end the answer. */
+static void answer_status(struct server_stream *stream, uint32_t status, bool has_body) {
+    struct header_map headers;
+    header_map_init(&headers, &stream->arena);
+    header_map_set_uint(&headers, HEADER_STATUS, status);
+    ck_assert_int_eq(http_stream_encode_headers(stream->stream, &headers, !has_body), STATUS_OK);
+    if (has_body) {
+        struct buffer data;
+        buffer_init(&data, &f.control.buffers);
+        buffer_append(&data, SLICE("x"));
+        http_stream_encode_data(stream->stream, &data, true);
+        buffer_deinit(&data);
+    }
+}
+
+static void wait_for_retry(void) {
+    RUN_UNTIL(&f, cluster_stat(&f, "api", CLUSTER_STAT_UPSTREAM_RQ_RETRY) == 1);
+    ck_assert_uint_eq(server.request_count, 1);
+    fixture_advance(&f, 101);
+    RUN_UNTIL(&f, ASKED(2));
+}
+
+/* The cluster's breaker lets three retries go on at once. */
+static void check_no_retry_is_held(void) {
+    for (int i = 0; i < 3; i++) {
+        ck_assert(upstream_retry_acquire(&f.worker, slot(), false));
+    }
+    ck_assert(!upstream_retry_acquire(&f.worker, slot(), false));
+}
+
+START_TEST(error_is_tried_again) {
+    add_cluster();
+    struct outcome outcome;
+    (void)http_call(&outcome, one_retry);
+    RUN_UNTIL(&f, ASKED(1));
+    answer_status(server.streams[0], 503, _i == 1);
+    wait_for_retry();
+    ck_assert_int_eq(outcome.calls, 0);
+    answer_status(server.streams[1], 200, true);
+    RUN_UNTIL(&f, outcome.calls == 1);
+    ck_assert_uint_eq(outcome.status, 200);
+    ck_assert_uint_eq(server.connection_count, 1);
+    ck_assert_uint_eq(cluster_stat(&f, "api", CLUSTER_STAT_UPSTREAM_RQ_RETRY_SUCCESS), 1);
+    ck_assert_uint_eq(cluster_stat(&f, "api", CLUSTER_STAT_RETRY_UPSTREAM_RQ_5XX), 1);
+    ck_assert_uint_eq(cluster_stat(&f, "api", CLUSTER_STAT_UPSTREAM_RQ_5XX), 0);
+    ck_assert_uint_eq(cluster_stat(&f, "api", CLUSTER_STAT_UPSTREAM_RQ_COMPLETED), 1);
+    check_no_retry_is_held();
+    server_deinit(&server);
+}
+END_TEST
+
+START_TEST(last_attempt_stands) {
+    add_cluster();
+    struct outcome outcome;
+    (void)http_call(&outcome, one_retry);
+    RUN_UNTIL(&f, ASKED(1));
+    answer_status(server.streams[0], 503, false);
+    wait_for_retry();
+    answer_status(server.streams[1], 500, false);
+    RUN_UNTIL(&f, outcome.calls == 1);
+    ck_assert_uint_eq(outcome.status, 500);
+    ck_assert_uint_eq(cluster_stat(&f, "api", CLUSTER_STAT_UPSTREAM_RQ_RETRY_LIMIT_EXCEEDED), 1);
+    ck_assert_uint_eq(cluster_stat(&f, "api", CLUSTER_STAT_UPSTREAM_RQ_RETRY_SUCCESS), 0);
+    check_no_retry_is_held();
+    server_deinit(&server);
+}
+END_TEST
+
+START_TEST(slow_attempt_is_tried_again) {
+    add_cluster();
+    struct outcome outcome;
+    (void)http_call(&outcome, one_retry);
+    RUN_UNTIL(&f, ASKED(1));
+    fixture_advance(&f, 301);
+    RUN_UNTIL(&f, server.streams[0]->is_gone);
+    wait_for_retry();
+    ck_assert_uint_eq(cluster_stat(&f, "api", CLUSTER_STAT_UPSTREAM_RQ_PER_TRY_TIMEOUT), 1);
+    fixture_advance(&f, 301);
+    RUN_UNTIL(&f, outcome.calls == 1);
+    ck_assert_int_eq(outcome.http, HTTP_CALL_TIMEOUT);
+    ck_assert_uint_eq(cluster_stat(&f, "api", CLUSTER_STAT_UPSTREAM_RQ_TIMEOUT), 0);
+    server_deinit(&server);
+}
+END_TEST
+
+START_TEST(reset_is_tried_again) {
+    add_cluster();
+    struct outcome outcome;
+    (void)http_call(&outcome, one_retry);
+    RUN_UNTIL(&f, ASKED(1));
+    http_stream_reset(server.streams[0]->stream, HTTP_RESET_LOCAL);
+    wait_for_retry();
+    answer_status(server.streams[1], 200, false);
+    RUN_UNTIL(&f, outcome.calls == 1);
+    ck_assert_uint_eq(outcome.status, 200);
+    server_deinit(&server);
+}
+END_TEST
+
+START_TEST(call_that_ends_between_attempts_makes_no_other) {
+    add_cluster();
+    struct outcome outcome;
+    struct http_call_options options = one_retry;
+    options.retry.base_ms = options.retry.max_ms = 100000;
+    struct http_call *started = http_call(&outcome, options);
+    RUN_UNTIL(&f, ASKED(1));
+    answer_status(server.streams[0], 503, false);
+    RUN_UNTIL(&f, cluster_stat(&f, "api", CLUSTER_STAT_UPSTREAM_RQ_RETRY) == 1);
+    bool is_cancelled = _i == 1;
+    if (is_cancelled) {
+        http_call_cancel(started);
+    }
+    fixture_advance(&f, 5001);
+    ck_assert_int_eq(outcome.calls, is_cancelled ? 0 : 1);
+    ck_assert(is_cancelled || outcome.http == HTTP_CALL_TIMEOUT);
+    fixture_advance(&f, 100000);
+    ck_assert_uint_eq(server.request_count, 1);
+    check_no_retry_is_held();
     server_deinit(&server);
 }
 END_TEST
@@ -276,6 +414,11 @@ int main(void) {
     tcase_add_test(tests, cancelled_call_is_never_told);
     tcase_add_test(tests, call_without_a_cluster_is_told_later);
     tcase_add_test(tests, large_body_ends_the_http_call);
+    tcase_add_loop_test(tests, error_is_tried_again, 0, 2);
+    tcase_add_test(tests, last_attempt_stands);
+    tcase_add_test(tests, slow_attempt_is_tried_again);
+    tcase_add_test(tests, reset_is_tried_again);
+    tcase_add_loop_test(tests, call_that_ends_between_attempts_makes_no_other, 0, 2);
     tcase_add_test(tests, tcp_connection_is_counted_and_flushed_at_the_end);
     tcase_add_test(tests, refused_tcp_connection_is_told);
     suite_add_tcase(suite, tests);

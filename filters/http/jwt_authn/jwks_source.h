@@ -8,10 +8,9 @@
 #ifndef FILTERS_HTTP_JWT_AUTHN_JWKS_SOURCE_H
 #define FILTERS_HTTP_JWT_AUTHN_JWKS_SOURCE_H
 
-#include <stdatomic.h>
-
 #include "filters/http/jwt_authn/jwks.h"
 #include "src/base/list.h"
+#include "src/upstream/http_call.h"
 
 struct io_context;
 struct jwks_fetch;
@@ -25,8 +24,7 @@ struct jwks_remote {
     uint64_t cache_ms;
     bool keeps_expired; /* where a fetch fails, for `refetch_ms` more (async_fetch) */
     uint64_t refetch_ms;
-    uint32_t max_retries;
-    uint32_t retry_base_ms, retry_max_ms;
+    struct http_call_retry retry;
     struct stats_scope *stats;
     uint32_t stat_success, stat_failed;
 };

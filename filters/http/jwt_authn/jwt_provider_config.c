@@ -171,21 +171,21 @@ static uint32_t duration_or(struct filter_config_context *context, const char *f
 
 static void parse_retries(struct filter_config_context *context,
                           const Envoy__Config__Core__V3__RetryPolicy *message,
-                          struct jwks_remote *remote) {
-    remote->max_retries = message->num_retries == NULL ? 1 : message->num_retries->value;
-    remote->retry_base_ms = DEFAULT_RETRY_BASE_MS;
-    remote->retry_max_ms = 10 * DEFAULT_RETRY_BASE_MS;
+                          struct http_call_retry *retry) {
+    retry->is_set = true;
+    retry->max = message->num_retries == NULL ? 1 : message->num_retries->value;
+    retry->base_ms = DEFAULT_RETRY_BASE_MS;
+    retry->max_ms = 10 * DEFAULT_RETRY_BASE_MS;
     if (message->retry_back_off == NULL) {
         return;
     }
     validation_push(context->validation, "retry_back_off");
-    remote->retry_base_ms = duration_or(
-        context, "base_interval", message->retry_back_off->base_interval, DEFAULT_RETRY_BASE_MS);
-    uint64_t max_ms = (uint64_t)remote->retry_base_ms * 10;
-    remote->retry_max_ms =
-        duration_or(context, "max_interval", message->retry_back_off->max_interval,
-                    max_ms < UINT32_MAX ? (uint32_t)max_ms : UINT32_MAX);
-    if (remote->retry_max_ms < remote->retry_base_ms) {
+    retry->base_ms = duration_or(context, "base_interval", message->retry_back_off->base_interval,
+                                 DEFAULT_RETRY_BASE_MS);
+    uint64_t max_ms = (uint64_t)retry->base_ms * 10;
+    retry->max_ms = duration_or(context, "max_interval", message->retry_back_off->max_interval,
+                                max_ms < UINT32_MAX ? (uint32_t)max_ms : UINT32_MAX);
+    if (retry->max_ms < retry->base_ms) {
         validation_error(context->validation,
                          "max_interval must be greater than or equal to the base_interval");
     }
@@ -220,7 +220,7 @@ static void parse_remote(struct filter_config_context *context,
     }
     if (message->retry_policy != NULL) {
         validation_push(context->validation, "retry_policy");
-        parse_retries(context, message->retry_policy, &remote);
+        parse_retries(context, message->retry_policy, &remote.retry);
         validation_pop(context->validation);
     }
     provider->keys = jwks_source_new_remote(&remote);

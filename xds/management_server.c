@@ -37,6 +37,7 @@ struct management_server {
 };
 
 struct server_stream {
+    struct management_server *server; /* outlives it */
     struct server_channel *channel;
     struct xds_stream *stream;
     const struct xds_stream_handler *handler;
@@ -391,8 +392,21 @@ static void on_message(void *arg, struct slice bytes) {
     stream->handler->on_message(stream->arg, bytes);
 }
 
+// A channel without a connection goes on trying by itself, at its own pace; without a channel only the
+// back-off of who opens streams decides when the server is asked again.
+static void forget_lost_channel(struct management_server *server,
+                                const struct server_channel *channel) {
+    if (server->current == channel) {
+        channel_unref(server->current);
+        server->current = NULL;
+    }
+}
+
 static void on_closed(void *arg, int code, struct slice message) {
     struct server_stream *stream = arg;
+    if (code == XDS_CODE_UNAVAILABLE) {
+        forget_lost_channel(stream->server, stream->channel);
+    }
     stream->handler->on_closed(stream->arg, code, message);
     free_stream(stream);
 }
@@ -410,6 +424,7 @@ enum status management_server_open(struct management_server *server, struct slic
         TRY(renew_channel(server, &from, err));
     }
     struct server_stream *stream = mem_calloc(1, sizeof(*stream));
+    stream->server = server;
     stream->channel = server->current;
     stream->channel->refs++;
     stream->handler = handler;

@@ -2,7 +2,8 @@
 /*
  * One management server as a GrpcService names it: a cluster of the bootstrap (envoy_grpc) or an address
  * of its own (google_grpc). Holds the channel to it, makes a new one for the next stream when a secret
- * of the cluster changed, and keeps an old one for the streams that are on it. Control thread.
+ * of the cluster changed or the server could not be reached, and keeps an old one for the streams that
+ * are on it. It never connects by itself: each attempt is one management_server_open. Control thread.
  */
 #ifndef XDS_MANAGEMENT_SERVER_H
 #define XDS_MANAGEMENT_SERVER_H
@@ -36,7 +37,7 @@ struct server_backoff {
 enum status management_server_new(const struct management_context *context,
                                   const struct Envoy__Config__Core__V3__GrpcService *service,
                                   struct management_server **server, struct error *err) MUST_USE;
-void management_server_free(struct management_server *server); /* its streams are closed */
+void management_server_free(struct management_server *server); /* its streams are closed before */
 
 /* The cluster's name or the target, for messages. */
 struct slice management_server_name(const struct management_server *server);

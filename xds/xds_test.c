@@ -270,6 +270,26 @@ START_TEST(xds_backoff_grows_and_a_message_resets_it) {
 }
 END_TEST
 
+// gRPC would connect by itself, at its own pace, as long as there is a channel.
+START_TEST(xds_no_channel_is_kept_while_the_server_is_away) {
+    struct world w;
+    world_init(&w);
+    bring_up(&w);
+    ck_assert_uint_eq(w.channels, 1);
+    world_end_stream(&w, 0);
+    ck_assert_uint_eq(w.channels, 1); // the connection is good
+    world_advance(&w, XDS_BACKOFF_BASE_MS);
+    for (int i = 0; i < 3; i++) {
+        world_lose_stream(&w);
+        ck_assert_uint_eq(w.channels, 0);
+        world_advance(&w, XDS_BACKOFF_MAX_MS);
+        ck_assert_ptr_nonnull(w.stream);
+        ck_assert_uint_eq(w.channels, 1);
+    }
+    world_deinit(&w);
+}
+END_TEST
+
 START_TEST(xds_malformed_message_ends_the_stream) {
     struct world w;
     world_init(&w);
@@ -409,6 +429,7 @@ int main(void) {
     tcase_add_test(tcase, xds_initial_fetch_timeouts_let_the_start_go_on);
     tcase_add_test(tcase, xds_silent_server_does_not_stop_the_start);
     tcase_add_test(tcase, xds_backoff_grows_and_a_message_resets_it);
+    tcase_add_test(tcase, xds_no_channel_is_kept_while_the_server_is_away);
     tcase_add_test(tcase, xds_malformed_message_ends_the_stream);
     tcase_add_test(tcase, xds_ttl_removes_what_is_not_heard_of);
     tcase_add_test(tcase, xds_static_resources_are_not_the_servers_to_change);

@@ -31,6 +31,7 @@ static inline struct xds_channel *world_channel_new(struct xds_transport *transp
     (void)err;
     struct xds_channel *channel = mem_calloc(1, sizeof(*channel));
     channel->world = CONTAINER_OF(transport, struct world, transport);
+    channel->world->channels++;
     snprintf(channel->world->target, sizeof(channel->world->target), "%.*s",
              SLICE_ARG(config->target));
     if (config->release_matchers != NULL) {
@@ -40,6 +41,7 @@ static inline struct xds_channel *world_channel_new(struct xds_transport *transp
 }
 
 static inline void world_channel_free(struct xds_channel *channel) {
+    channel->world->channels--;
     mem_free(channel);
 }
 
@@ -152,13 +154,17 @@ static inline void world_receive(struct world *w, const char *yaml) {
     world_turn(w);
 }
 
-static inline void world_lose_stream(struct world *w) {
+static inline void world_end_stream(struct world *w, int code) {
     struct xds_stream *stream = w->stream;
     ck_assert_ptr_nonnull(stream);
     w->stream = NULL;
-    stream->handler->on_closed(stream->arg, 14, SLICE("gone"));
+    stream->handler->on_closed(stream->arg, code, SLICE("gone"));
     mem_free(stream);
     world_turn(w);
+}
+
+static inline void world_lose_stream(struct world *w) {
+    world_end_stream(w, XDS_CODE_UNAVAILABLE);
 }
 
 #define expect_log(w, text)                                                                        \

@@ -38,6 +38,7 @@ struct world {
     struct xds_transport transport;
     struct xds_stream *stream; /* the newest that is open; NULL: none */
     unsigned opened;
+    unsigned channels; /* there now */
     char target[256];
     struct waiting_cluster waiting[WORLD_CLUSTERS_MAX];
     uint32_t waiting_count;

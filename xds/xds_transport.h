@@ -15,6 +15,9 @@ struct xds_channel;
 struct xds_stream;
 struct xds_transport;
 
+/* What a stream ends with that could not be carried: no connection, or one that broke. */
+enum { XDS_CODE_UNAVAILABLE = 14 };
+
 struct xds_metadata {
     struct slice key; /* lower case */
     struct slice value;
@@ -43,7 +46,8 @@ struct xds_channel_config {
 
 struct xds_stream_handler {
     void (*on_message)(void *arg, struct slice bytes); /* valid during the call */
-    /* The stream is over and no longer to be used. `code`: gRPC's status code. */
+    /* The stream is over and no longer to be used. `code`: gRPC's status code. After
+     * XDS_CODE_UNAVAILABLE the channel may connect again when it likes: free it not to have that. */
     void (*on_closed)(void *arg, int code, struct slice message);
 };
 

@@ -277,7 +277,7 @@ static enum status make_credentials(const struct xds_channel_config *config,
 
 /* ---- arguments ---- */
 
-enum { ARGS_MAX = 20, RECONNECT_BACKOFF_MS = 100, RECONNECT_BACKOFF_MAX_MS = 30000 };
+enum { ARGS_MAX = 20 };
 
 struct arg_list {
     grpc_arg items[ARGS_MAX];
@@ -313,10 +313,8 @@ static void fill_args(struct arg_list *list, const struct xds_channel_config *co
     add_integer(list, GRPC_ARG_SERVICE_CONFIG_DISABLE_RESOLUTION, 1);
     add_integer(list, GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
     add_integer(list, GRPC_ARG_ENABLE_RETRIES, 0);
-    // The client above has its own back-off; gRPC's would come on top of it.
-    add_integer(list, GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, RECONNECT_BACKOFF_MS);
-    add_integer(list, GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, RECONNECT_BACKOFF_MAX_MS);
     if (config->connect_timeout_ms > 0) {
+        // How long gRPC gives an attempt, in spite of the name.
         add_integer(list, GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, clamped(config->connect_timeout_ms));
     }
     if (config->keepalive_interval_ms > 0) {

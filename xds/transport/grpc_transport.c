@@ -300,7 +300,6 @@ static struct xds_stream *stream_open(struct xds_channel *channel, struct slice 
                                       const struct xds_stream_handler *handler, void *arg) {
     struct xds_stream *stream = stream_new(channel->transport, handler, arg);
     grpc_slice path = grpc_slice_from_copied_buffer((const char *)method.ptr, method.len);
-    grpc_channel_reset_connect_backoff(channel->channel);
     stream->call = grpc_channel_create_call(channel->channel, NULL, GRPC_PROPAGATE_DEFAULTS,
                                             channel->transport->queue, path, NULL,
                                             gpr_inf_future(GPR_CLOCK_REALTIME), NULL);

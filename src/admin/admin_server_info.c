@@ -2,10 +2,10 @@
 #include <inttypes.h>
 #include <malloc.h>
 #include <stdio.h>
-#include <unistd.h>
 
 #include "src/admin/admin_request.h"
 #include "src/admin/json_writer.h"
+#include "src/base/process_memory.h"
 #include "src/event/event_loop.h"
 #include "src/event/io_context.h"
 
@@ -67,29 +67,6 @@ void admin_handle_hot_restart_version(struct admin_request *request) {
     admin_text(request->body, hot_restart_version(request));
 }
 
-/* Resident bytes by the kernel's account; 0 where it cannot be read. */
-static uint64_t resident_bytes(void) {
-    uint64_t total_pages = 0;
-    uint64_t resident_pages = 0;
-    FILE *file = fopen("/proc/self/statm", "re");
-    if (file == NULL) {
-        return 0;
-    }
-    char line[128] = "";
-    if (fgets(line, sizeof(line), file) != NULL) {
-        struct slice rest = slice_trim(slice_from_string(line));
-        struct slice field;
-        if (!slice_split(&rest, ' ', &field) ||
-            slice_parse_uint64(field, &total_pages) != STATUS_OK ||
-            !slice_split(&rest, ' ', &field) ||
-            slice_parse_uint64(field, &resident_pages) != STATUS_OK) {
-            resident_pages = 0;
-        }
-    }
-    (void)fclose(file);
-    return resident_pages * (uint64_t)sysconf(_SC_PAGESIZE);
-}
-
 void admin_handle_memory(struct admin_request *request) {
     struct mallinfo2 info = mallinfo2();
     struct json_writer json;
@@ -101,7 +78,7 @@ void admin_handle_memory(struct admin_request *request) {
     json_uint_text(&json, "pageheap_unmapped", 0);
     json_uint_text(&json, "pageheap_free", info.fordblks);
     json_uint_text(&json, "total_thread_cache", info.fsmblks);
-    json_uint_text(&json, "total_physical_bytes", resident_bytes());
+    json_uint_text(&json, "total_physical_bytes", process_memory_read().resident_bytes);
     json_end_object(&json);
     admin_text(request->body, "\n");
 }

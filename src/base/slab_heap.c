@@ -101,6 +101,17 @@ void slab_heap_deinit(struct slab_heap *heap) {
     }
 }
 
+void slab_heap_trim(struct slab_heap *heap) {
+    for (uint32_t i = 0; i < SLAB_CLASSES; i++) {
+        LIST_FOR_EACH_SAFE (node, &heap->open[i]) {
+            struct slab *slab = LIST_ENTRY(node, struct slab, node);
+            if (slab->live_count == 0) {
+                drop_slab(heap, slab);
+            }
+        }
+    }
+}
+
 static bool has_room(const struct slab *slab) {
     return slab->free_list != NULL || slab->fresh + slab->block_bytes <= slab->end;
 }

@@ -31,6 +31,8 @@ void *slab_alloc(struct slab_heap *heap, size_t size);
 void *slab_calloc(struct slab_heap *heap, size_t count, size_t size);
 void *slab_realloc(struct slab_heap *heap, void *block, size_t size);
 void slab_free(struct slab_heap *heap, void *block); /* NULL: no-op */
+/* Drops the empty slabs that were kept, at most one of each class. */
+void slab_heap_trim(struct slab_heap *heap);
 /* Gives the memory of a block of SLAB_PAGE_BYTES that holds zeroes only back to the kernel; it reads
  * as zeroes as before. Others, NULL included, are left as they are. */
 void slab_heap_discard_zeroes(void *block);

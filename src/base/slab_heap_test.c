@@ -77,6 +77,12 @@ START_TEST(slab_heap_empty_slabs_go_but_for_one) {
         slab_free(&heap, blocks[i]);
     }
     ck_assert_uint_eq(heap.slab_count, 1);
+    slab_heap_trim(&heap);
+    ck_assert_uint_eq(heap.slab_count, 0);
+    blocks[0] = slab_alloc(&heap, 1024);
+    slab_heap_trim(&heap);
+    ck_assert_uint_eq(heap.slab_count, 1);
+    slab_free(&heap, blocks[0]);
     slab_heap_deinit(&heap);
 }
 END_TEST

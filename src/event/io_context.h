@@ -42,7 +42,9 @@ struct io_context {
 /* Initialises loop, mailbox, pools and random; the pointers above stay NULL. */
 enum status io_context_init(struct io_context *io, uint32_t index, struct clock *clock,
                             struct error *err) MUST_USE;
-/* Gives back the pooled memory that nobody needed since the last call: to be called now and then. */
+/* Gives back the pooled memory that nobody needed since the last call, to be called at this interval:
+ * a burst's memory is back in the allocator after two. */
+enum { IO_TRIM_INTERVAL_MS = 5000 };
 void io_context_trim_unused(struct io_context *io);
 /* Everything that used it is gone. */
 void io_context_deinit(struct io_context *io);

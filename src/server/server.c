@@ -316,6 +316,7 @@ void server_free(struct server *server) {
     admin_free(server->admin);
     if (server->control.loop != NULL) {
         timer_cancel(&server->flush_timer);
+        timer_cancel(&server->trim_timer);
         timer_cancel(&server->deadline_timer);
         free_configuration(server);
         deliver_mail(server);

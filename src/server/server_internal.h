@@ -8,6 +8,7 @@
 
 #include "src/admin/admin_server.h"
 #include "src/base/hash_map.h"
+#include "src/base/process_memory.h"
 #include "src/event/event_loop.h"
 #include "src/event/io_context.h"
 #include "src/event/timer.h"
@@ -53,13 +54,14 @@ struct server {
     struct admin_server_facts facts;
     struct signals *signals;
     struct timer flush_timer;    /* gauges */
+    struct timer trim_timer;     /* armed once initialised */
     struct timer deadline_timer; /* of a shutdown or of a graceful /drain_listeners */
     /* workers */
     struct worker **workers;
     uint32_t workers_drained;
     struct drain_settings drain;
     struct listener_limits limits;
-    size_t free_heap_bytes; /* free in the allocator when the kernel last got its share */
+    struct heap_trim heap_trim;
     bool health_failed;
     bool is_shutting_down;
     bool drain_inbound_only;

@@ -1,16 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Start order, draining, the end. A first SIGTERM stops accepting and lets requests in flight complete;
  * the process ends after the last one or at the drain time; a second signal ends it at once. */
-#include <malloc.h>
-
 #include "src/access_log/access_log.h"
 #include "src/base/check.h"
 #include "src/base/log.h"
 #include "src/listener/listener_manager.h"
 #include "src/server/server_internal.h"
 #include "src/tls/tls_context.h"
-
-enum { TRIM_LEAST_BYTES = 512 * 1024, TRIM_SHARE = 16 };
 
 void server_refresh_stats(struct server *server) {
     uint64_t now_us = event_loop_now_us(server->control.loop);
@@ -51,8 +47,8 @@ void server_on_initialized(void *arg) {
     listener_manager_set_workers_started(server->listeners);
     server_refresh_stats(server);
     // What decoding left behind would stay with the process for ever.
-    (void)malloc_trim(0);
-    server->free_heap_bytes = mallinfo2().fordblks;
+    heap_trim_start(&server->heap_trim);
+    timer_arm(server->control.loop, &server->trim_timer, IO_TRIM_INTERVAL_MS);
 }
 
 /* ---- draining ---- */
@@ -137,31 +133,23 @@ const struct signals_callbacks server_signals = {
     .on_reopen_logs = on_reopen_logs,
 };
 
-/* The allocator gives back only what lies at its ends: after a burst nearly nothing. Trimmed pages still
- * count as free in it, so that what counts is how much more there is than after the last trim. */
-static void give_memory_back(struct server *server) {
-    struct mallinfo2 info = mallinfo2();
-    size_t step = info.uordblks / TRIM_SHARE;
-    step = step < TRIM_LEAST_BYTES ? TRIM_LEAST_BYTES : step;
-    if (info.fordblks > server->free_heap_bytes + step) {
-        (void)malloc_trim(0);
-        server->free_heap_bytes = mallinfo2().fordblks;
-    } else if (info.fordblks < server->free_heap_bytes) {
-        server->free_heap_bytes = info.fordblks;
-    }
-}
-
 static void on_stats_flush(void *arg) {
     struct server *server = arg;
     server_refresh_stats(server);
     file_writer_flush(server->files, &server->control);
-    io_context_trim_unused(&server->control);
-    give_memory_back(server);
     timer_arm(server->control.loop, &server->flush_timer, server->settings.stats_flush_interval_ms);
+}
+
+static void on_trim(void *arg) {
+    struct server *server = arg;
+    io_context_trim_unused(&server->control);
+    heap_trim_run(&server->heap_trim);
+    timer_arm(server->control.loop, &server->trim_timer, IO_TRIM_INTERVAL_MS);
 }
 
 void server_life_init(struct server *server) {
     timer_init(&server->flush_timer, on_stats_flush, server);
+    timer_init(&server->trim_timer, on_trim, server);
     timer_init(&server->deadline_timer, on_drain_time_over, server);
 }
 

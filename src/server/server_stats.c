@@ -4,36 +4,21 @@
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "sallyport_version.h"
 #include "src/base/check.h"
+#include "src/base/process_memory.h"
 
 static const struct stat_def defs[] = {SERVER_STATS(STAT_DEF)};
 const struct stat_table server_stat_table = {"server", defs, ARRAY_LEN(defs)};
-
-static uint64_t resident_bytes(void) {
-    FILE *file = fopen("/proc/self/statm", "re");
-    if (file == NULL) {
-        return 0;
-    }
-    char line[128];
-    uint64_t pages = 0;
-    if (fgets(line, sizeof(line), file) != NULL) {
-        char *end = NULL;
-        (void)strtoull(line, &end, 10);
-        pages = strtoull(end, NULL, 10);
-    }
-    (void)fclose(file);
-    return pages * (uint64_t)sysconf(_SC_PAGESIZE);
-}
 
 void server_stats_refresh(struct stats_scope *scope, uint32_t thread,
                           const struct server_gauges *gauges) {
     struct mallinfo2 heap = mallinfo2();
     stats_set(scope, thread, SERVER_STAT_MEMORY_ALLOCATED, heap.uordblks + heap.hblkhd);
     stats_set(scope, thread, SERVER_STAT_MEMORY_HEAP_SIZE, heap.arena + heap.hblkhd);
-    stats_set(scope, thread, SERVER_STAT_MEMORY_PHYSICAL_SIZE, resident_bytes());
+    stats_set(scope, thread, SERVER_STAT_MEMORY_PHYSICAL_SIZE,
+              process_memory_read().resident_bytes);
     stats_set(scope, thread, SERVER_STAT_CONCURRENCY, gauges->concurrency);
     stats_set(scope, thread, SERVER_STAT_LIVE, gauges->state == SERVER_LIVE);
     stats_set(scope, thread, SERVER_STAT_STATE, gauges->state);

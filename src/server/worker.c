@@ -19,6 +19,7 @@ struct worker {
     struct worker_listeners *listeners;
     struct upstream_manager *upstream;
     struct timer flush_timer;
+    struct timer trim_timer;
     pthread_t thread;
     bool is_running;
 };
@@ -28,8 +29,13 @@ struct worker {
 static void on_flush(void *arg) {
     struct worker *worker = arg;
     file_writer_flush(worker->options.files, &worker->io);
-    io_context_trim_unused(&worker->io);
     timer_arm(worker->io.loop, &worker->flush_timer, worker->options.file_flush_ms);
+}
+
+static void on_trim(void *arg) {
+    struct worker *worker = arg;
+    io_context_trim_unused(&worker->io);
+    timer_arm(worker->io.loop, &worker->trim_timer, IO_TRIM_INTERVAL_MS);
 }
 
 static void *run(void *arg) {
@@ -38,12 +44,14 @@ static void *run(void *arg) {
     (void)snprintf(name, sizeof(name), "wrk:worker_%u", worker->options.index);
     (void)pthread_setname_np(pthread_self(), name);
     timer_arm(worker->io.loop, &worker->flush_timer, worker->options.file_flush_ms);
+    timer_arm(worker->io.loop, &worker->trim_timer, IO_TRIM_INTERVAL_MS);
     event_loop_run(worker->io.loop);
     worker_listeners_free(worker->listeners);
     worker->listeners = NULL;
     upstream_manager_free(worker->upstream);
     worker->upstream = NULL;
     timer_cancel(&worker->flush_timer);
+    timer_cancel(&worker->trim_timer);
     file_writer_flush(worker->options.files, &worker->io);
     return NULL;
 }
@@ -86,6 +94,7 @@ struct worker *worker_new(const struct worker_options *options, struct error *er
         return NULL;
     }
     timer_init(&worker->flush_timer, on_flush, worker);
+    timer_init(&worker->trim_timer, on_trim, worker);
     worker->upstream = upstream_manager_new(&worker->io, options->clusters);
     struct worker_listeners_options listeners = {
         .io = &worker->io,

@@ -22,6 +22,14 @@ static void on_rest_timer(void *arg) {
             slab_heap_discard_zeroes(h2->memory_hook.stream_table);
         }
     }
+    slab_heap_trim(&shared->heap);
+    block_pool_trim_unused(&shared->streams);
+}
+
+static void arm_rest_timer(struct h2_shared *shared) {
+    if (!timer_is_armed(&shared->rest_timer)) {
+        timer_arm(shared->loop, &shared->rest_timer, REST_MS);
+    }
 }
 
 void h2_shared_rest(struct h2_shared *shared, struct h2_codec *h2) {
@@ -29,9 +37,7 @@ void h2_shared_rest(struct h2_shared *shared, struct h2_codec *h2) {
         return;
     }
     list_push_back(&shared->resting, &h2->rest);
-    if (!timer_is_armed(&shared->rest_timer)) {
-        timer_arm(shared->loop, &shared->rest_timer, REST_MS);
-    }
+    arm_rest_timer(shared);
 }
 
 struct h2_shared *h2_shared_get(struct io_context *io) {
@@ -54,6 +60,7 @@ struct h2_shared *h2_shared_get(struct io_context *io) {
 void h2_shared_unref(struct io_context *io) {
     struct h2_shared *shared = io->h2_shared;
     if (--shared->refs > 0) {
+        arm_rest_timer(shared);
         return;
     }
     io->h2_shared = NULL;

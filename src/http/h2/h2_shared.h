@@ -9,7 +9,8 @@
  * at once (h2_output.c) and no other codec runs in between.
  *
  * Resting codecs: a session's table of streams is a page, all zeroes while there is no stream. A second
- * after a codec's last stream it is given back to the kernel.
+ * after a codec's last stream it is given back to the kernel. So is, a second after a codec went to rest
+ * or away, what lies free in the pools.
  */
 #ifndef SRC_HTTP_H2_H2_SHARED_H
 #define SRC_HTTP_H2_H2_SHARED_H
@@ -36,7 +37,7 @@ struct h2_shared {
     nghttp2_nv *fields; /* scratch of h2_encode.c */
     size_t fields_capacity;
     struct list_node resting; /* codecs whose last stream went since the timer ran */
-    struct timer rest_timer;  /* armed while there are any */
+    struct timer rest_timer;  /* armed while there are any, or one has gone */
 };
 
 /* Finds or makes the context's; one reference. */

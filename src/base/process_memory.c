@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "src/base/process_memory.h"
+
+#include <malloc.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/* Less than this, and than this share of what is in use, is not worth a trim. */
+enum { TRIM_LEAST_BYTES = 512 * 1024, TRIM_SHARE = 16 };
+
+struct process_memory process_memory_read(void) {
+    FILE *file = fopen("/proc/self/statm", "re");
+    if (file == NULL) {
+        return (struct process_memory){.resident_bytes = 0};
+    }
+    char line[128] = "";
+    size_t fields[3] = {0}; // all, resident and file-backed pages, proc_pid_statm(5)
+    if (fgets(line, sizeof(line), file) != NULL) {
+        char *at = line;
+        for (size_t i = 0; i < 3; i++) {
+            fields[i] = strtoull(at, &at, 10);
+        }
+    }
+    (void)fclose(file);
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    size_t of_files = fields[2] < fields[1] ? fields[2] : fields[1];
+    return (struct process_memory){
+        .resident_bytes = fields[1] * page,
+        .private_bytes = (fields[1] - of_files) * page,
+    };
+}
+
+static size_t minus(size_t from, size_t what) {
+    return from > what ? from - what : 0;
+}
+
+static size_t heap_in_use(void) {
+    struct mallinfo2 info = mallinfo2();
+    return info.uordblks + info.hblkhd;
+}
+
+void heap_trim_start(struct heap_trim *trim) {
+    (void)malloc_trim(0);
+    trim->kept_bytes = minus(process_memory_read().private_bytes, heap_in_use());
+}
+
+void heap_trim_run(struct heap_trim *trim) {
+    size_t in_use = heap_in_use();
+    size_t least = in_use / TRIM_SHARE > TRIM_LEAST_BYTES ? in_use / TRIM_SHARE : TRIM_LEAST_BYTES;
+    size_t before = process_memory_read().private_bytes;
+    size_t unused = minus(before, in_use);
+    if (unused < trim->kept_bytes) {
+        trim->kept_bytes = unused;
+    }
+    if (unused - trim->kept_bytes < least) {
+        return;
+    }
+    (void)malloc_trim(0);
+    size_t returned = minus(before, process_memory_read().private_bytes);
+    // Fruitless: the same amount is not tried again.
+    if (returned < least / 2) {
+        trim->kept_bytes = unused;
+    }
+}

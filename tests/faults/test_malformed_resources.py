@@ -14,12 +14,12 @@ import config
 import programs
 
 
-def world(port, tls=False):
-    del tls
+def world(port, kind="http1", **manager_options):
     return [
-        config.typed(config.CLUSTER, config.eds_cluster("up")),
+        config.typed(config.CLUSTER, config.eds_cluster("up", kind)),
         config.typed(config.ENDPOINTS, config.assignment("up", port)),
-        config.typed(config.LISTENER, config.listener(config.manager(rds="main"))),
+        config.typed(config.LISTENER, config.listener(
+            config.manager(rds="main", **manager_options))),
         config.typed(config.ROUTES, config.routes("main", config.virtual_host(config.to("up")))),
     ]
 

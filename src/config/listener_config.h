@@ -113,6 +113,7 @@ struct listener_part {
     uint32_t per_connection_buffer_limit_bytes; /* 1 MiB; edge 32 KiB */
     uint32_t max_connections_per_event;         /* 0: until dry */
     bool ignore_global_connection_limit;
+    bool bypass_overload;
     bool drain_modify_only;
     enum { TRAFFIC_UNSPECIFIED, TRAFFIC_INBOUND, TRAFFIC_OUTBOUND } traffic_direction;
     struct access_log *const *access_logs;

@@ -19,6 +19,7 @@ struct mailbox;
 struct config_snapshot;
 struct upstream_manager;
 struct dns_resolver;
+struct overload_state;
 
 /* Arena blocks of streams. */
 enum { IO_ARENA_BLOCK_BYTES = 4096 };
@@ -33,7 +34,8 @@ struct io_context {
     const struct config_snapshot *snapshot; /* current; swapped between callbacks, at a loop turn */
     struct upstream_manager *upstream; /* this thread's pools and balancers; NULL before set-up */
     struct dns_resolver *dns;          /* NULL where no cluster needs it */
-    uint64_t connection_count;         /* connections ever made here; their ids come from it */
+    const struct overload_state *overload; /* the process'; NULL: no overload manager */
+    uint64_t connection_count;             /* connections ever made here; their ids come from it */
     /* What this thread's HTTP/2 codecs share (one frame buffer, pools); src/http/h2 makes and frees it. */
     void *h2_shared;
     bool is_draining;

@@ -84,6 +84,7 @@ struct filter_config_context {
     const struct filter_decoders *decoders;
     struct slice stat_prefix; /* of the enclosing connection manager or listener, "http.ingress." */
     bool edge_defaults;       /* --defaults edge */
+    bool bypass_overload;     /* of the enclosing listener */
 };
 
 /* The slot of a cluster named in a filter's configuration. */

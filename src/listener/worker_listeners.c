@@ -11,6 +11,7 @@
 #include "src/event/io_context.h"
 #include "src/listener/listener_manager.h"
 #include "src/listener/worker_listener.h"
+#include "src/overload/overload_state.h"
 
 enum {
     ACCEPT_BATCH = 64,    /* connections per readiness, so that one listener cannot starve others */
@@ -28,7 +29,8 @@ struct worker_listeners {
     struct list_node retired; /* removed, with connections left */
     struct drain_state drain;
     bool health_failed;
-    bool is_stopping; /* drained is to be told */
+    bool is_overloaded; /* accepting is paused, whatever the listener */
+    bool is_stopping;   /* drained is to be told */
     uint64_t connection_count;
     int first_reserved_fd;
     int last_fd; /* accepted last */
@@ -72,16 +74,19 @@ static bool is_short_of_fds(const struct worker_listeners *listeners, int listen
     return next < 0 || next >= listeners->first_reserved_fd;
 }
 
+static void unwatch_sockets(struct worker_listener *listener) {
+    for (uint32_t i = 0; i < listener->watch_count; i++) {
+        event_loop_unwatch(worker_listener_io(listener)->loop, &listener->watches[i].watch);
+    }
+}
+
 static void pause_accepting(struct worker_listener *listener, const char *why) {
     stats_inc(listener->stats, worker_listener_io(listener)->index,
               LISTENER_DOWNSTREAM_CX_OVERFLOW);
     LOG(CONN_HANDLER, WARN, "%s; pausing", why);
-    struct event_loop *loop = worker_listener_io(listener)->loop;
-    for (uint32_t i = 0; i < listener->watch_count; i++) {
-        event_loop_unwatch(loop, &listener->watches[i].watch);
-    }
+    unwatch_sockets(listener);
     listener->is_accept_paused = true;
-    timer_arm(loop, &listener->resume_timer, ACCEPT_PAUSE_MS);
+    timer_arm(worker_listener_io(listener)->loop, &listener->resume_timer, ACCEPT_PAUSE_MS);
 }
 
 static bool take_global_slot(struct worker_listener *listener) {
@@ -93,6 +98,19 @@ static bool take_global_slot(struct worker_listener *listener) {
     }
     atomic_fetch_sub_explicit(&limits->connections, 1, memory_order_relaxed);
     return false;
+}
+
+/* An overloaded process spends nothing on those it will not serve: no waiting for their last bytes. */
+static bool is_rejected(const struct worker_listener *listener, int fd) {
+    struct io_context *io = worker_listener_io(listener);
+    if (listener->config->bypass_overload ||
+        !overload_hits(io->overload, OVERLOAD_REJECT_INCOMING_CONNECTIONS, &io->random)) {
+        return false;
+    }
+    stats_inc(listener->stats, io->index, LISTENER_DOWNSTREAM_CX_OVERLOAD_REJECT);
+    socket_set_reset_on_close(fd);
+    (void)close(fd);
+    return true;
 }
 
 static void on_acceptable(void *arg, unsigned flags) {
@@ -121,6 +139,9 @@ static void on_acceptable(void *arg, unsigned flags) {
             return;
         }
         listener->owner->last_fd = fd;
+        if (is_rejected(listener, fd)) {
+            continue;
+        }
         if (!take_global_slot(listener)) {
             stats_inc(listener->stats, io->index, LISTENER_DOWNSTREAM_GLOBAL_CX_OVERFLOW);
             (void)close(fd);
@@ -138,6 +159,9 @@ static void on_acceptable(void *arg, unsigned flags) {
 
 static void watch_sockets(struct worker_listener *listener) {
     struct io_context *io = worker_listener_io(listener);
+    if (listener->owner->is_overloaded && !listener->config->bypass_overload) {
+        return;
+    }
     for (uint32_t i = 0; i < listener->watch_count; i++) {
         struct accept_watch *watch = &listener->watches[i];
         if (watch->fd >= 0 && event_loop_watch_level(io->loop, &watch->watch, watch->fd,
@@ -163,9 +187,7 @@ static void on_resume(void *arg) {
 
 static void stop_accepting(struct worker_listener *listener) {
     timer_cancel(&listener->resume_timer);
-    for (uint32_t i = 0; i < listener->watch_count; i++) {
-        event_loop_unwatch(worker_listener_io(listener)->loop, &listener->watches[i].watch);
-    }
+    unwatch_sockets(listener);
     mem_free(listener->watches);
     listener->watches = NULL;
     listener->watch_count = 0;
@@ -342,6 +364,21 @@ void worker_listeners_drain(struct worker_listeners *listeners, bool immediate, 
 
 void worker_listeners_set_health_failed(struct worker_listeners *listeners, bool failed) {
     listeners->health_failed = failed;
+}
+
+void worker_listeners_pause_accepting(struct worker_listeners *listeners, bool pause) {
+    listeners->is_overloaded = pause;
+    LIST_FOR_EACH (node, &listeners->active) {
+        struct worker_listener *listener = LIST_ENTRY(node, struct worker_listener, node);
+        if (listener->config->bypass_overload || listener->is_accept_paused) {
+            continue; // the latter looks for itself when its timer fires
+        }
+        if (pause) {
+            unwatch_sockets(listener);
+        } else {
+            watch_sockets(listener);
+        }
+    }
 }
 
 uint64_t worker_listeners_connection_count(const struct worker_listeners *listeners) {

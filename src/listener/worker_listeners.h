@@ -40,6 +40,9 @@ void worker_listeners_drain(struct worker_listeners *listeners, bool immediate, 
 /* /healthcheck/fail and /ok: connections of listeners with drain type DEFAULT close at their next
  * response while it is failed. */
 void worker_listeners_set_health_failed(struct worker_listeners *listeners, bool failed);
+/* While paused, new connections wait in the kernel's queue: all but those of listeners that bypass the
+ * overload manager. */
+void worker_listeners_pause_accepting(struct worker_listeners *listeners, bool pause);
 uint64_t worker_listeners_connection_count(const struct worker_listeners *listeners);
 
 #endif

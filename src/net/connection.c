@@ -148,8 +148,7 @@ static void release_fd(struct connection *conn) {
     event_loop_unwatch(conn->io->loop, &conn->watch);
     if (conn->fd >= 0) {
         if (has_unsent && was_established(conn)) {
-            struct linger reset = {.l_onoff = 1, .l_linger = 0};
-            (void)setsockopt(conn->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+            socket_set_reset_on_close(conn->fd);
         } else if (was_established(conn) && conn->transport->ops->is_record_layer &&
                    !conn->is_end_sent && !conn->is_write_failed) {
             conn->transport->ops->shutdown_write(conn->transport);

@@ -245,6 +245,11 @@ int socket_error(int fd) {
     return getsockopt(fd, SOL_SOCKET, SO_ERROR, &failure, &len) == 0 ? failure : errno;
 }
 
+void socket_set_reset_on_close(int fd) {
+    struct linger reset = {.l_onoff = 1, .l_linger = 0};
+    (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+}
+
 void socket_set_nodelay(int fd) {
     set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1);
 }

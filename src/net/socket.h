@@ -57,6 +57,8 @@ int socket_next_fd(int fd);
 /* SO_ERROR as errno value, 0 when the connect went through. */
 int socket_error(int fd);
 void socket_set_nodelay(int fd);
+/* Closing it is a reset: what is queued is dropped, the peer sees an error. */
+void socket_set_reset_on_close(int fd);
 void socket_set_keepalive(int fd, uint32_t probes, uint32_t time_s, uint32_t interval_s);
 enum status socket_local_address(int fd, struct address *address, struct error *err) MUST_USE;
 /* SO_ORIGINAL_DST; STATUS_NOT_FOUND where the connection was not redirected. */

@@ -6,6 +6,7 @@
 #include "src/base/log.h"
 #include "src/config/config_store.h"
 #include "src/listener/listener_manager.h"
+#include "src/overload/overload_manager.h"
 #include "src/server/hcm_factory.h"
 #include "src/server/server_internal.h"
 #include "src/server/server_targets.h"
@@ -134,6 +135,7 @@ static enum status make_data_path(struct server *server, struct error *err) {
             .file_flush_ms = server->options->file_flush_interval_ms,
             .drain = &server->drain,
             .limits = &server->limits,
+            .overload = &server->overload_state,
             .control = server->control.mailbox,
             .on_drained = server_on_worker_drained,
             .arg = server,
@@ -251,6 +253,7 @@ static enum status start(struct server *server, struct error *err) {
     TRY(server_start_admin(server, err));
     server_refresh_stats(server);
     timer_arm(server->control.loop, &server->flush_timer, server->settings.stats_flush_interval_ms);
+    server_start_overload(server);
     server->state = SERVER_INITIALIZING;
     TRY(xds_start(server->xds, err));
     forget_static_resources(server);
@@ -315,6 +318,7 @@ void server_free(struct server *server) {
     signals_free(server->signals);
     admin_free(server->admin);
     if (server->control.loop != NULL) {
+        overload_manager_free(server->overload);
         timer_cancel(&server->flush_timer);
         timer_cancel(&server->trim_timer);
         timer_cancel(&server->deadline_timer);

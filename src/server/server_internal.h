@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * The server's state, private to src/server: server.c makes and ends it, server_life.c runs it (start
- * order, drain, shutdown), server_admin.c is what the admin interface sees of it.
+ * order, drain, shutdown), server_overload.c carries out what the overload manager finds, server_admin.c is what the admin interface sees of it.
  */
 #ifndef SRC_SERVER_SERVER_INTERNAL_H
 #define SRC_SERVER_SERVER_INTERNAL_H
@@ -14,12 +14,14 @@
 #include "src/event/timer.h"
 #include "src/filter_chain/filter_registry.h"
 #include "src/listener/worker_listeners.h"
+#include "src/overload/overload_state.h"
 #include "src/server/server.h"
 #include "src/server/server_stats.h"
 #include "src/server/signals.h"
 #include "src/server/worker.h"
 #include "xds/bootstrap/bootstrap_settings.h"
 
+struct overload_manager;
 struct xds;
 struct xds_transport;
 
@@ -62,6 +64,8 @@ struct server {
     struct drain_settings drain;
     struct listener_limits limits;
     struct heap_trim heap_trim;
+    struct overload_state overload_state;
+    struct overload_manager *overload; /* NULL: nothing is watched */
     bool health_failed;
     bool is_shutting_down;
     bool drain_inbound_only;
@@ -77,6 +81,11 @@ void server_set_health_failed(struct server *server, bool failed);
 void server_reopen_logs(struct server *server);
 void server_refresh_stats(struct server *server);
 extern const struct signals_callbacks server_signals;
+
+/* server_overload.c */
+void server_start_overload(struct server *server);
+/* While the action shrink_heap is on: to be called now and then. */
+void server_shrink_heap(struct server *server);
 
 /* server_admin.c */
 enum status server_start_admin(struct server *server, struct error *err) MUST_USE;

@@ -144,6 +144,7 @@ static void on_trim(void *arg) {
     struct server *server = arg;
     io_context_trim_unused(&server->control);
     heap_trim_run(&server->heap_trim);
+    server_shrink_heap(server);
     timer_arm(server->control.loop, &server->trim_timer, IO_TRIM_INTERVAL_MS);
 }
 

@@ -84,6 +84,23 @@ static void health_ok(void *arg) {
     worker_listeners_set_health_failed(worker->listeners, false);
 }
 
+static void pause_accepting(void *arg) {
+    struct worker *worker = arg;
+    worker_listeners_pause_accepting(worker->listeners, true);
+}
+
+static void resume_accepting(void *arg) {
+    struct worker *worker = arg;
+    worker_listeners_pause_accepting(worker->listeners, false);
+}
+
+static void shrink_heap(void *arg) {
+    struct worker *worker = arg;
+    // What was in use since the last call stays at the first.
+    io_context_trim_unused(&worker->io);
+    io_context_trim_unused(&worker->io);
+}
+
 /* ---- on the control thread ---- */
 
 struct worker *worker_new(const struct worker_options *options, struct error *err) {
@@ -93,6 +110,7 @@ struct worker *worker_new(const struct worker_options *options, struct error *er
         mem_free(worker);
         return NULL;
     }
+    worker->io.overload = options->overload;
     timer_init(&worker->flush_timer, on_flush, worker);
     timer_init(&worker->trim_timer, on_trim, worker);
     worker->upstream = upstream_manager_new(&worker->io, options->clusters);
@@ -137,6 +155,14 @@ void worker_drain(struct worker *worker, bool immediate, bool inbound_only, bool
 
 void worker_set_health_failed(struct worker *worker, bool failed) {
     mailbox_call(worker->io.mailbox, failed ? health_failed : health_ok, worker);
+}
+
+void worker_pause_accepting(struct worker *worker, bool pause) {
+    mailbox_call(worker->io.mailbox, pause ? pause_accepting : resume_accepting, worker);
+}
+
+void worker_shrink_heap(struct worker *worker) {
+    mailbox_call(worker->io.mailbox, shrink_heap, worker);
 }
 
 void worker_stop(struct worker *worker) {

@@ -12,6 +12,7 @@
 struct cluster_manager;
 struct config_store;
 struct file_writer;
+struct overload_state;
 struct worker;
 
 struct worker_options {
@@ -23,6 +24,7 @@ struct worker_options {
     uint32_t file_flush_ms;
     const struct drain_settings *drain;
     struct listener_limits *limits;
+    const struct overload_state *overload;
     struct mailbox *control;
     /* On the control thread, once per worker, when a shutdown has nothing left to wait for. */
     void (*on_drained)(void *arg);
@@ -35,6 +37,10 @@ enum status worker_start(struct worker *worker, struct error *err) MUST_USE;
 /* Drain orders; see worker_listeners_drain. */
 void worker_drain(struct worker *worker, bool immediate, bool inbound_only, bool stop_accepting);
 void worker_set_health_failed(struct worker *worker, bool failed);
+/* New connections wait in the kernel's queue, or are taken again. */
+void worker_pause_accepting(struct worker *worker, bool pause);
+/* Gives back the memory that its pools hold and nobody uses. */
+void worker_shrink_heap(struct worker *worker);
 /* Stops the loop and joins; what is open is closed. */
 void worker_stop(struct worker *worker);
 void worker_free(struct worker *worker);

@@ -4,6 +4,7 @@
 #include "src/base/check.h"
 #include "src/base/log.h"
 #include "src/event/io_context.h"
+#include "src/overload/overload_state.h"
 #include "src/stream/http_connection_stats.h"
 #include "src/stream/http_stream.h"
 
@@ -107,6 +108,10 @@ bool http_connection_should_drain(struct http_connection *conn) {
     }
     if (network_filter_should_close_for_drain(&conn->base)) {
         http_connection_count(conn, HCM_DOWNSTREAM_CX_DRAIN_CLOSE);
+        return true;
+    }
+    if (overload_hits(conn->overload, OVERLOAD_DISABLE_HTTP_KEEPALIVE, &conn->io->random)) {
+        http_connection_count(conn, HCM_DOWNSTREAM_CX_OVERLOAD_DISABLE_KEEPALIVE);
         return true;
     }
     return false;
@@ -499,6 +504,7 @@ struct network_filter *http_connection_create(const void *shared, struct io_cont
     conn->shared = shared;
     conn->config = conn->shared->config;
     conn->io = io;
+    conn->overload = conn->shared->bypass_overload ? NULL : io->overload;
     list_init(&conn->streams);
     timer_init(&conn->idle_timer, on_idle_timer, conn);
     event_deferred_init(&conn->resume, resume_dispatch, conn);

@@ -23,6 +23,7 @@ struct http_connection_shared {
     /* Of the codecs, one for all connection managers: http1_stat_table, http2_stat_table. */
     struct stats_scope *http1_stats, *http2_stats;
     struct slice node_id, node_cluster; /* for log formats */
+    bool bypass_overload;               /* the listener's */
 };
 
 enum http_connection_drain {
@@ -44,7 +45,8 @@ struct http_connection {
     const struct http_connection_shared *shared;
     const struct http_connection_manager_config *config;
     struct io_context *io;
-    struct http_codec *codec; /* NULL until the protocol is known */
+    const struct overload_state *overload; /* NULL: none that concerns this listener */
+    struct http_codec *codec;              /* NULL until the protocol is known */
     struct list_node streams;
     uint32_t stream_count;
     uint64_t stream_total;

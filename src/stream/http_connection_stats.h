@@ -32,6 +32,8 @@
       "connections closed by their maximal duration")                                              \
     X(DOWNSTREAM_CX_MAX_REQUESTS_REACHED, "downstream_cx_max_requests_reached", COUNTER,           \
       "connections closed by their maximal number of requests")                                    \
+    X(DOWNSTREAM_CX_OVERLOAD_DISABLE_KEEPALIVE, "downstream_cx_overload_disable_keepalive",        \
+      COUNTER, "connections not kept because of overload")                                         \
     X(DOWNSTREAM_CX_PROTOCOL_ERROR, "downstream_cx_protocol_error", COUNTER, "protocol errors")    \
     X(DOWNSTREAM_CX_RX_BYTES_TOTAL, "downstream_cx_rx_bytes_total", COUNTER, "bytes received")     \
     X(DOWNSTREAM_CX_SSL_TOTAL, "downstream_cx_ssl_total", COUNTER, "TLS connections")              \
@@ -59,6 +61,8 @@
       "requests over their maximal duration")                                                      \
     X(DOWNSTREAM_RQ_NON_RELATIVE_PATH, "downstream_rq_non_relative_path", COUNTER,                 \
       "requests with a path that is not absolute")                                                 \
+    X(DOWNSTREAM_RQ_OVERLOAD_CLOSE, "downstream_rq_overload_close", COUNTER,                       \
+      "requests refused because of overload")                                                      \
     X(DOWNSTREAM_RQ_REDIRECTED_WITH_NORMALIZED_PATH,                                               \
       "downstream_rq_redirected_with_normalized_path", COUNTER,                                    \
       "requests redirected to their unescaped path")                                               \

@@ -7,6 +7,7 @@
 #include "src/event/io_context.h"
 #include "src/http/message.h"
 #include "src/http/upgrade.h"
+#include "src/overload/overload_state.h"
 #include "src/stream/http_connection_stats.h"
 #include "src/stream/local_reply.h"
 #include "src/stream/request_headers.h"
@@ -275,6 +276,30 @@ static bool check_upgrade(struct http_stream *stream) {
     return false;
 }
 
+static void add_local_overloaded(void *arg, struct header_map *headers) {
+    (void)arg;
+    header_map_append(headers, HEADER_X_ENVOY_LOCAL_OVERLOADED, SLICE("true"));
+}
+
+/* Before anything is allocated or asked for the request: no filter sees it. */
+static bool is_overloaded(struct http_stream *stream) {
+    struct http_connection *conn = stream->conn;
+    if (!overload_hits(conn->overload, OVERLOAD_STOP_ACCEPTING_REQUESTS, &conn->io->random)) {
+        return false;
+    }
+    http_connection_count(conn, HCM_DOWNSTREAM_RQ_OVERLOAD_CLOSE);
+    struct local_reply reply = {
+        .status = 503,
+        .body = SLICE("envoy overloaded"),
+        .details = SLICE("overload"),
+        .grpc_status = -1,
+        .flag = RESPONSE_FLAG_COUNT,
+        .modify = conn->config->append_local_overload ? add_local_overloaded : NULL,
+    };
+    http_stream_local_reply(stream, &reply);
+    return true;
+}
+
 static bool prepare_head(struct http_stream *stream) {
     struct http_connection *conn = stream->conn;
     struct request_head head = {
@@ -348,7 +373,7 @@ static void on_headers(void *arg, struct header_map *headers, bool end_stream) {
     if (!header_map_has(headers, HEADER_SCHEME)) {
         header_map_append(headers, HEADER_SCHEME, conn->is_tls ? SLICE("https") : SLICE("http"));
     }
-    if (prepare_head(stream)) {
+    if (!is_overloaded(stream) && prepare_head(stream)) {
         answer_expect(stream);
         run_request(stream, end_stream);
     }

@@ -14,12 +14,13 @@ FOLDER = programs.ROOT / "testdata" / "differential"
 CASE_KEYS = {"title", "rows", "base", "hcm", "routes", "virtual_hosts", "route_config", "clusters",
              "listener", "filter_chains", "filters", "http_filters", "tls", "log", "origins",
              "steps", "stats", "ignore", "deviation", "differs", "bootstrap", "alone", "rejected",
-             "text_log", "known", "keys", "jwks", "tokens", "xds"}
+             "text_log", "known", "keys", "jwks", "tokens", "xds",
+             "files"}
 STEP_KEYS = {"via", "method", "path", "host", "headers", "fields", "body", "chunks", "trailers",
              "on", "tls", "raw", "answers", "read", "wait", "pause", "then", "background",
              "expect_100", "version", "check_closed", "end_stream", "wait_background", "scheme",
              "admin", "keep", "sort", "shape", "text", "pick", "push", "listener", "reconnect",
-             "await_stat"}
+             "await_stat", "write"}
 
 
 class CaseError(Exception):

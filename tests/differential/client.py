@@ -15,7 +15,7 @@ import wire
 
 ANSWER_SECONDS = 6
 CLOSE_SECONDS = 0.4
-CONTROL_KEYS = {"admin", "push", "reconnect", "await_stat"}
+CONTROL_KEYS = {"admin", "push", "reconnect", "await_stat", "write"}
 
 
 class Client:

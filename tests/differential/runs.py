@@ -61,6 +61,8 @@ class Side:
                                self.variables(case))
 
     def start(self):
+        for case in self.group:
+            self.write(case.data.get("files", {}))
         config = self.config()
         options = ["--concurrency", "1", "--file-flush-interval-msec", "50"]
         binary = programs.envoy_binary()
@@ -81,8 +83,16 @@ class Side:
             self.see_ports()
         return self.ports[bootstrap.xds_name(case, "listeners", name)]
 
+    def write(self, files):
+        """As whoever feeds a watched file does: renamed into place."""
+        for name, text in files.items():
+            new = self.folder / f"{name}.new"
+            new.write_text(str(text))
+            new.rename(self.folder / name)
+
     def control(self, case, step, result):
-        """Steps that are no traffic: changes over xDS, waiting for their effect, admin."""
+        """Steps that are no traffic: changes of files and over xDS, waiting for their effect, admin."""
+        self.write(step.get("write", {}))
         if "push" in step:
             result["push"] = self.management.push(self.xds_world(case, step["push"]))
             self.settle()

@@ -75,20 +75,6 @@ static const struct ledger_field manager_fields[] = {
     {"enable_deferred_cluster_creation", LEDGER_HARMLESS, "an optimisation"},
 };
 static const struct ledger_field node_fields[] = {{"*", LEDGER_HONOURED, NULL}};
-static const struct ledger_field overload_fields[] = {
-    LEDGER_OK("resource_monitors"),
-    {"refresh_interval", LEDGER_HARMLESS, "connections are counted, not sampled"},
-    {"actions", LEDGER_IGNORED, "no overload actions yet"},
-    {"loadshed_points", LEDGER_IGNORED, "no load shedding yet"},
-    {"buffer_factory_config", LEDGER_IGNORED, "no per-stream accounting yet"},
-};
-static const struct ledger_field monitor_fields[] = {
-    LEDGER_OK("name"),
-    LEDGER_OK("typed_config"),
-};
-static const struct ledger_field connections_fields[] = {
-    LEDGER_OK("max_active_downstream_connections"),
-};
 static const struct ledger_field log_config_fields[] = {LEDGER_OK("log_format")};
 static const struct ledger_field log_format_fields[] = {
     LEDGER_OK("text_format"),
@@ -105,10 +91,5 @@ const struct ledger_message ledger_bootstrap[] = {
     LEDGER_MESSAGE("envoy.config.bootstrap.v3.Admin", admin_fields),
     LEDGER_MESSAGE("envoy.config.bootstrap.v3.ClusterManager", manager_fields),
     LEDGER_MESSAGE("envoy.config.core.v3.Node", node_fields),
-    LEDGER_MESSAGE("envoy.config.overload.v3.OverloadManager", overload_fields),
-    LEDGER_MESSAGE("envoy.config.overload.v3.ResourceMonitor", monitor_fields),
-    LEDGER_MESSAGE("envoy.extensions.resource_monitors.downstream_connections.v3."
-                   "DownstreamConnectionsConfig",
-                   connections_fields),
 };
 const uint32_t ledger_bootstrap_count = ARRAY_LEN(ledger_bootstrap);

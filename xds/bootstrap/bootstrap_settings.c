@@ -4,7 +4,6 @@
 #include "xds/bootstrap/bootstrap_settings.h"
 
 #include "envoy/config/bootstrap/v3/bootstrap.pb-c.h"
-#include "envoy/extensions/resource_monitors/downstream_connections/v3/downstream_connections.pb-c.h"
 #include "envoy/type/v3/semantic_version.pb-c.h"
 #include "sallyport_version.h"
 #include "src/filter_chain/http_filter.h"
@@ -14,10 +13,9 @@
 #include "xds/decode/access_log.h"
 #include "xds/decode/decode_common.h"
 #include "xds/decode/matcher.h"
+#include "xds/decode/overload.h"
 
 #define BOOTSTRAP(name) Envoy__Config__Bootstrap__V3__##name
-typedef Envoy__Extensions__ResourceMonitors__DownstreamConnections__V3__DownstreamConnectionsConfig
-    DownstreamConnectionsMessage;
 
 enum { DEFAULT_STATS_FLUSH_MS = 5000 };
 
@@ -144,29 +142,15 @@ static void read_admin(struct decoder *d, const BOOTSTRAP(Admin) * admin,
     decoder_pop(d);
 }
 
-static void read_connection_limit(struct decoder *d, const BOOTSTRAP(Bootstrap) * bootstrap,
-                                  struct bootstrap_settings *settings) {
+static void read_overload(struct decoder *d, const BOOTSTRAP(Bootstrap) * bootstrap,
+                          struct bootstrap_settings *settings) {
     if (bootstrap->overload_manager == NULL) {
+        settings->overload = d->context->edge_defaults ? overload_edge_default() : NULL;
         return;
     }
     decoder_push(d, "overload_manager");
-    for (size_t i = 0; i < bootstrap->overload_manager->n_resource_monitors; i++) {
-        decoder_push_index(d, "resource_monitors", i);
-        struct any_view view;
-        const Google__Protobuf__Any *any =
-            bootstrap->overload_manager->resource_monitors[i]->typed_config;
-        if (any != NULL && decode_any_type(d, any, &view) &&
-            any_is(&view, "envoy.extensions.resource_monitors.downstream_connections.v3."
-                          "DownstreamConnectionsConfig")) {
-            const ProtobufCMessage *message = decode_any_open(d, &view);
-            if (message != NULL) {
-                settings->max_downstream_connections =
-                    (uint64_t)((const DownstreamConnectionsMessage *)(const void *)message)
-                        ->max_active_downstream_connections;
-            }
-        }
-        decoder_pop_index(d);
-    }
+    (void)decode_overload_manager(d, bootstrap->overload_manager, &settings->overload,
+                                  &settings->max_downstream_connections);
     decoder_pop(d);
 }
 
@@ -218,7 +202,7 @@ void bootstrap_settings_read(struct Envoy__Config__Bootstrap__V3__Bootstrap *boo
     struct proto_json_write_options json = {.is_pretty = true, .redact = true};
     settings->node_json = proto_json_text(&bootstrap->node->base, &json, &owner->arena);
     read_admin(&d, bootstrap->admin, settings);
-    read_connection_limit(&d, bootstrap, settings);
+    read_overload(&d, bootstrap, settings);
     read_log_format(&d, bootstrap, settings);
     read_static_clusters(&d, bootstrap, settings);
     (void)decode_optional_duration(&d, "stats_flush_interval", bootstrap->stats_flush_interval,

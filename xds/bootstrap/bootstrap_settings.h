@@ -12,6 +12,7 @@
 
 struct Envoy__Config__Bootstrap__V3__Bootstrap;
 struct access_log;
+struct overload_config;
 
 struct bootstrap_settings {
     bool has_admin;
@@ -21,9 +22,10 @@ struct bootstrap_settings {
     uint32_t admin_allow_path_count;
     struct access_log *const *admin_access_logs;
     uint32_t admin_access_log_count;
-    uint32_t stats_flush_interval_ms;    /* 5,000 */
-    uint64_t max_downstream_connections; /* of the overload manager's monitor; 0: none */
-    struct slice log_format;             /* application_log_config.text_format; empty: none */
+    uint32_t stats_flush_interval_ms;       /* 5,000 */
+    uint64_t max_downstream_connections;    /* of the overload manager's monitor; 0: none */
+    const struct overload_config *overload; /* NULL: nothing is watched */
+    struct slice log_format;                /* application_log_config.text_format; empty: none */
     bool has_log_format;
     struct slice node_id, node_cluster;
     struct slice node_json;              /* for /server_info */

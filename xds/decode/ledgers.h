@@ -27,6 +27,7 @@
     X(listener)                                                                                    \
     X(http_connection_manager)                                                                     \
     X(hcm_protocol)                                                                                \
+    X(overload)                                                                                    \
     X(bootstrap)
 
 #define DECODE_LEDGER_DECLARE(name)                                                                \

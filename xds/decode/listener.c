@@ -152,6 +152,8 @@ static bool decode_limits(struct decoder *d, const LISTENER(Listener) *from,
                  d->config.edge_defaults ? EDGE_BUFFER_BYTES : DEFAULT_BUFFER_BYTES);
     out->max_connections_per_event = VALUE_OR(from->max_connections_to_accept_per_socket_event, 0);
     out->ignore_global_connection_limit = from->ignore_global_conn_limit != 0;
+    out->bypass_overload = from->bypass_overload_manager != 0;
+    d->config.bypass_overload = out->bypass_overload;
     out->use_original_dst = FLAG_OR(from->use_original_dst, false);
     out->continue_on_listener_filters_timeout = from->continue_on_listener_filters_timeout != 0;
     out->listener_filters_timeout_ms = DEFAULT_FILTERS_TIMEOUT_MS;
@@ -245,6 +247,7 @@ static const struct ledger_field listener_fields[] = {
     LEDGER_OK("max_connections_to_accept_per_socket_event"),
     LEDGER_OK("bind_to_port"),
     LEDGER_OK("ignore_global_conn_limit"),
+    LEDGER_OK("bypass_overload_manager"),
     {"stats_matcher", LEDGER_HARMLESS, "telemetry"},
     {"reuse_port", LEDGER_HARMLESS, "on unless enable_reuse_port is false"},
     {"connection_balance_config", LEDGER_HARMLESS, "the kernel spreads connections"},
@@ -253,7 +256,6 @@ static const struct ledger_field listener_fields[] = {
     {"tcp_keepalive", LEDGER_IGNORED, "the kernel's settings hold"},
     {"per_connection_buffer_high_watermark_timeout", LEDGER_IGNORED,
      "connections with full buffers wait"},
-    {"bypass_overload_manager", LEDGER_HARMLESS, "there is no overload manager yet"},
     {"*", LEDGER_REFUSED, "another kind of listener, or another choice of its chain"},
 };
 static const struct ledger_field additional_fields[] = {

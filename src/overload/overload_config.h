@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The overload manager's configuration (envoy.config.overload.v3.OverloadManager) as a plain model.
+ * Immutable; belongs to whoever read the bootstrap.
+ */
+#ifndef SRC_OVERLOAD_OVERLOAD_CONFIG_H
+#define SRC_OVERLOAD_OVERLOAD_CONFIG_H
+
+#include "src/base/slice.h"
+#include "src/overload/overload_state.h"
+
+enum resource_monitor_kind {
+    RESOURCE_FIXED_HEAP,    /* private memory of the process in `max_bytes` */
+    RESOURCE_CGROUP_MEMORY, /* memory of the process' cgroup in its limit or `max_bytes` */
+    RESOURCE_INJECTED,      /* the number in `file` */
+};
+
+struct resource_monitor_config {
+    struct slice name;
+    enum resource_monitor_kind kind;
+    uint64_t max_bytes; /* RESOURCE_CGROUP_MEMORY: 0 is the cgroup's limit alone */
+    struct slice file;
+};
+
+/* On from `scaling_from` (excluded) in proportion, fully from `saturated_from` (included). A threshold
+ * has both equal. */
+struct overload_trigger_config {
+    uint32_t monitor; /* index */
+    double scaling_from, saturated_from;
+};
+
+struct overload_action_config {
+    enum overload_action action;
+    const struct overload_trigger_config *triggers; /* the one that is furthest on decides */
+    uint32_t trigger_count;
+};
+
+struct overload_config {
+    uint32_t refresh_interval_ms;
+    const struct resource_monitor_config *monitors;
+    uint32_t monitor_count;
+    const struct overload_action_config *actions; /* each action once */
+    uint32_t action_count;
+};
+
+#endif

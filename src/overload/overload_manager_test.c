@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "src/overload/overload_manager.h"
+
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "src/base/check.h"
+#include "src/event/event_loop.h"
+#include "src/event/io_context.h"
+#include "src/overload/overload_stats.h"
+
+enum { REFRESH_MS = 1000 };
+
+static char path[] = "/tmp/overload_manager.XXXXXX";
+static struct virtual_clock clock;
+static struct io_context control;
+static struct stats_registry *stats;
+static struct overload_state state;
+static struct overload_manager *manager;
+static struct resource_monitor_config monitor;
+static struct overload_trigger_config triggers[2];
+static struct overload_action_config actions[2];
+static struct overload_config config;
+static uint32_t changes;
+static bool last_change;
+
+static void put(const char *pressure) {
+    FILE *file = fopen(path, "we");
+    ck_assert_ptr_nonnull(file);
+    (void)fputs(pressure, file);
+    ck_assert_int_eq(fclose(file), 0);
+}
+
+static void on_change(void *arg, enum overload_action action, bool is_saturated) {
+    (void)arg;
+    ck_assert_int_eq(action, OVERLOAD_STOP_ACCEPTING_REQUESTS);
+    changes++;
+    last_change = is_saturated;
+}
+
+static void setup(void) {
+    (void)memcpy(path + sizeof(path) - sizeof("XXXXXX"), "XXXXXX", 6);
+    int fd = mkstemp(path);
+    ck_assert_int_ge(fd, 0);
+    (void)close(fd);
+    virtual_clock_init(&clock, UINT64_C(1700000000000000));
+    ck_assert_int_eq(io_context_init(&control, 1, &clock.base, NULL), STATUS_OK);
+    stats = stats_registry_new(2);
+    state = (struct overload_state){0};
+    changes = 0;
+    monitor = (struct resource_monitor_config){
+        .name = SLICE("m"), .kind = RESOURCE_INJECTED, .file = slice_from_string(path)};
+    triggers[0] = (struct overload_trigger_config){.scaling_from = 0.2, .saturated_from = 0.6};
+    actions[0] = (struct overload_action_config){OVERLOAD_STOP_ACCEPTING_REQUESTS, triggers, 1};
+    config = (struct overload_config){REFRESH_MS, &monitor, 1, actions, 1};
+    struct overload_manager_options options = {
+        .control = &control,
+        .config = &config,
+        .state = &state,
+        .stats = stats,
+        .on_change = on_change,
+    };
+    manager = overload_manager_new(&options);
+}
+
+static void teardown(void) {
+    overload_manager_free(manager);
+    stats_registry_free(stats);
+    io_context_deinit(&control);
+    (void)unlink(path);
+}
+
+static void refresh(const char *pressure) {
+    put(pressure);
+    virtual_clock_advance(&clock, REFRESH_MS * 1000);
+    (void)event_loop_run_once(control.loop, -1);
+}
+
+static uint64_t action_stat(uint32_t stat) {
+    struct stats_scope *scope =
+        stats_scope_get(stats, SLICE("overload.envoy.overload_actions.stop_accepting_requests"),
+                        &overload_action_stat_table);
+    uint64_t value = stats_value(scope, stat);
+    stats_scope_unref(scope);
+    return value;
+}
+
+static uint64_t monitor_stat(uint32_t stat) {
+    struct stats_scope *scope = stats_scope_get(stats, SLICE("overload.m"), &resource_stat_table);
+    uint64_t value = stats_value(scope, stat);
+    stats_scope_unref(scope);
+    return value;
+}
+
+START_TEST(a_scaled_action_follows_the_pressure) {
+    static const struct {
+        const char *pressure;
+        uint32_t scale;
+    } cases[] = {{"0.2", 0}, {"0.3", 2500}, {"0.5", 7500}, {"0.6", 10000}, {"1", 10000}, {"0", 0}};
+    put("0");
+    overload_manager_start(manager);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        refresh(cases[i].pressure);
+        ck_assert_uint_eq(overload_scale(&state, OVERLOAD_STOP_ACCEPTING_REQUESTS), cases[i].scale);
+        ck_assert_uint_eq(action_stat(OVERLOAD_STAT_SCALE_PERCENT), cases[i].scale / 100);
+        ck_assert_uint_eq(action_stat(OVERLOAD_STAT_ACTIVE), cases[i].scale == OVERLOAD_SATURATED);
+    }
+    ck_assert_uint_eq(changes, 2);
+    ck_assert(!last_change);
+}
+END_TEST
+
+START_TEST(a_threshold_is_on_or_off) {
+    triggers[0] = (struct overload_trigger_config){.scaling_from = 0.9, .saturated_from = 0.9};
+    put("0.89");
+    overload_manager_start(manager);
+    ck_assert_uint_eq(overload_scale(&state, OVERLOAD_STOP_ACCEPTING_REQUESTS), 0);
+    refresh("0.9");
+    ck_assert(overload_is_saturated(&state, OVERLOAD_STOP_ACCEPTING_REQUESTS));
+    ck_assert(last_change);
+    ck_assert_uint_eq(monitor_stat(RESOURCE_STAT_PRESSURE), 90);
+}
+END_TEST
+
+START_TEST(the_furthest_trigger_decides) {
+    triggers[1] = (struct overload_trigger_config){.scaling_from = 0.1, .saturated_from = 0.3};
+    actions[0].trigger_count = 2;
+    put("0.3");
+    overload_manager_start(manager);
+    ck_assert(overload_is_saturated(&state, OVERLOAD_STOP_ACCEPTING_REQUESTS));
+}
+END_TEST
+
+START_TEST(a_reading_that_fails_changes_nothing) {
+    put("0.7");
+    overload_manager_start(manager);
+    refresh("none");
+    ck_assert(overload_is_saturated(&state, OVERLOAD_STOP_ACCEPTING_REQUESTS));
+    ck_assert_uint_eq(monitor_stat(RESOURCE_STAT_FAILED_UPDATES), 1);
+    refresh("0.1");
+    ck_assert_uint_eq(overload_scale(&state, OVERLOAD_STOP_ACCEPTING_REQUESTS), 0);
+}
+END_TEST
+
+START_TEST(a_scale_is_a_probability) {
+    struct random random;
+    random_init_seed(&random, 1);
+    uint32_t hits = 0;
+    ck_assert(!overload_hits(NULL, OVERLOAD_DISABLE_HTTP_KEEPALIVE, &random));
+    ck_assert(!overload_hits(&state, OVERLOAD_DISABLE_HTTP_KEEPALIVE, &random));
+    state.scale[OVERLOAD_DISABLE_HTTP_KEEPALIVE] = OVERLOAD_SATURATED / 4;
+    for (int i = 0; i < 10000; i++) {
+        hits += overload_hits(&state, OVERLOAD_DISABLE_HTTP_KEEPALIVE, &random);
+    }
+    ck_assert_uint_ge(hits, 2300);
+    ck_assert_uint_le(hits, 2700);
+    state.scale[OVERLOAD_DISABLE_HTTP_KEEPALIVE] = OVERLOAD_SATURATED;
+    ck_assert(overload_hits(&state, OVERLOAD_DISABLE_HTTP_KEEPALIVE, &random));
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("overload_manager");
+    TCase *tests = tcase_create("overload_manager");
+    tcase_add_checked_fixture(tests, setup, teardown);
+    tcase_add_test(tests, a_scaled_action_follows_the_pressure);
+    tcase_add_test(tests, a_threshold_is_on_or_off);
+    tcase_add_test(tests, the_furthest_trigger_decides);
+    tcase_add_test(tests, a_reading_that_fails_changes_nothing);
+    tcase_add_test(tests, a_scale_is_a_probability);
+    suite_add_tcase(suite, tests);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? 0 : 1;
+}

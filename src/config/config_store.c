@@ -52,7 +52,7 @@ struct config_store {
     struct event_deferred publish_deferred;
     bool is_publishing;
     bool is_freed;      /* waits for mail that is on its way */
-    uint32_t in_flight; /* snapshots that workers have not acknowledged */
+    uint32_t in_flight; /* mail that workers have not acknowledged */
     uint64_t generation;
     struct slot_table kinds[CONFIG_KIND_COUNT];
     struct config_table tables[CONFIG_KIND_COUNT]; /* of the next snapshot */
@@ -503,6 +503,88 @@ void config_store_publish(struct config_store *store) {
     snapshot_swapped(store, next);
     snapshot_unref(before);
     store->is_publishing = false;
+}
+
+/* ---- telling ---- */
+
+struct telling {
+    struct config_store *store;
+    struct config_part *part;
+    config_tell_fn *fn;
+    void (*done)(void *arg);
+    void *arg;
+    uint32_t left; /* threads that have not been told, and the teller; control's */
+};
+
+/* To a subscriber and back. */
+struct tell_mail {
+    struct mail mail;
+    const struct subscriber *subscriber;
+    struct telling *telling;
+};
+
+static void told(struct telling *telling) {
+    if (--telling->left > 0) {
+        return;
+    }
+    telling->done(telling->arg);
+    config_part_unref(telling->part);
+    mem_free(telling);
+}
+
+static void deliver_told(struct mail *mail) {
+    struct tell_mail *tell = CONTAINER_OF(mail, struct tell_mail, mail);
+    struct config_store *store = tell->telling->store;
+    told(tell->telling);
+    mem_free(tell);
+    store->in_flight--;
+    store_release(store);
+}
+
+static void deliver_tell(struct mail *mail) {
+    struct tell_mail *tell = CONTAINER_OF(mail, struct tell_mail, mail);
+    struct io_context *io = tell->subscriber->io;
+    if (io != NULL) {
+        tell->telling->fn(tell->telling->arg, io);
+    }
+    tell->mail.deliver = deliver_told;
+    mailbox_post(tell->telling->store->control->mailbox, &tell->mail);
+}
+
+static void tell_subscriber(struct telling *telling, const struct subscriber *subscriber) {
+    if (subscriber->io == NULL) {
+        return;
+    }
+    if (subscriber->io == telling->store->control) {
+        telling->fn(telling->arg, subscriber->io);
+        return;
+    }
+    struct tell_mail *tell = mem_alloc(sizeof(*tell));
+    *tell = (struct tell_mail){
+        .mail = {.deliver = deliver_tell}, .subscriber = subscriber, .telling = telling};
+    telling->left++;
+    telling->store->in_flight++;
+    mailbox_post(subscriber->io->mailbox, &tell->mail);
+}
+
+uint32_t config_store_threads(const struct config_store *store) {
+    return store->subscriber_count;
+}
+
+void config_store_tell(struct config_store *store, struct config_part *part, config_tell_fn *fn,
+                       void (*done)(void *arg), void *arg) {
+    CHECK_MAGIC(store, CONFIG_STORE_MAGIC);
+    struct telling *telling = mem_alloc(sizeof(*telling));
+    *telling = (struct telling){.store = store,
+                                .part = config_part_ref(part),
+                                .fn = fn,
+                                .done = done,
+                                .arg = arg,
+                                .left = 1};
+    for (uint32_t i = 0; i < store->subscriber_count; i++) {
+        tell_subscriber(telling, &store->subscribers[i]);
+    }
+    told(telling);
 }
 
 const struct config_snapshot *config_store_current(const struct config_store *store) {

@@ -53,6 +53,16 @@ struct slice config_store_interned(const struct config_store *store, uint32_t id
 struct config_part *config_store_next(const struct config_store *store, enum config_kind kind,
                                       uint32_t *slot);
 
+/* How many threads may subscribe; their indexes are below. */
+uint32_t config_store_threads(const struct config_store *store);
+/* Control: runs fn(arg, io) once on the thread of each subscriber, between callbacks (control's within
+ * the call, with threads that ended not at all), then done(arg) on the control thread. What is told
+ * arrives in order. `part` is referenced meanwhile: what lies in it may be written to, each thread its
+ * own. */
+typedef void config_tell_fn(void *arg, struct io_context *io);
+void config_store_tell(struct config_store *store, struct config_part *part, config_tell_fn *fn,
+                       void (*done)(void *arg), void *arg);
+
 /* On the holder's own thread, in pairs; the part must be in io->snapshot at the pin. */
 void config_pin(struct io_context *io, struct config_part *part);
 void config_unpin(struct io_context *io, struct config_part *part);

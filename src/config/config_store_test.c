@@ -344,6 +344,63 @@ START_TEST(config_store_threads_share_parts_and_free_all) {
 }
 END_TEST
 
+/* ---- telling ---- */
+
+struct told {
+    uint32_t threads[2], ended;
+};
+
+static void on_told(void *arg, struct io_context *io) {
+    struct told *told = arg;
+    ck_assert_uint_eq(told->ended, 0);
+    told->threads[io->index]++;
+}
+
+static void on_all_told(void *arg) {
+    struct told *told = arg;
+    told->ended++;
+}
+
+START_TEST(config_store_tells_each_thread_and_holds_the_part) {
+    struct fixture fixture;
+    fixture_init(&fixture);
+    int freed = 0;
+    struct told told = {0};
+    struct config_part *part = part_new(CONFIG_LISTENER, "a", &freed);
+    ck_assert_uint_eq(config_store_threads(fixture.store), 2);
+    config_store_tell(fixture.store, part, on_told, on_all_told, &told);
+    config_part_unref(part);
+    ck_assert_uint_eq(told.threads[1], 1); // control, at once
+    ck_assert_uint_eq(told.threads[0], 0);
+    (void)event_loop_run_once(fixture.control.loop, 0);
+    ck_assert_uint_eq(told.ended, 0);
+    ck_assert_int_eq(freed, 0);
+    fixture_run(&fixture);
+    ck_assert_uint_eq(told.threads[0], 1);
+    ck_assert_uint_eq(told.threads[1], 1);
+    ck_assert_uint_eq(told.ended, 1);
+    ck_assert_int_eq(freed, 1);
+    fixture_deinit(&fixture);
+}
+END_TEST
+
+START_TEST(config_store_tells_nothing_to_a_thread_that_ended) {
+    struct fixture fixture;
+    fixture_init(&fixture);
+    int freed = 0;
+    struct told told = {0};
+    struct config_part *part = part_new(CONFIG_LISTENER, "a", &freed);
+    config_store_tell(fixture.store, part, on_told, on_all_told, &told);
+    config_part_unref(part);
+    config_store_unsubscribe(fixture.store, &fixture.worker);
+    fixture_run(&fixture);
+    ck_assert_uint_eq(told.threads[0], 0);
+    ck_assert_uint_eq(told.ended, 1);
+    ck_assert_int_eq(freed, 1);
+    fixture_deinit(&fixture);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("config_store");
     TCase *tcase = tcase_create("all");
@@ -360,6 +417,8 @@ int main(void) {
     tcase_add_test(tcase, config_store_free_with_mail_under_way_frees_all);
     tcase_add_test(tcase, config_store_intern_is_stable);
     tcase_add_test(tcase, config_store_threads_share_parts_and_free_all);
+    tcase_add_test(tcase, config_store_tells_each_thread_and_holds_the_part);
+    tcase_add_test(tcase, config_store_tells_nothing_to_a_thread_that_ended);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

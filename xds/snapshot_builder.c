@@ -94,6 +94,10 @@ static void set_warming(struct record *record, bool is_warming) {
                                                                : &builder->listeners_warming;
         record->is_warming = is_warming;
         *count = is_warming ? *count + 1 : *count - 1;
+        if (record->type->kind == CONFIG_LISTENER) {
+            const struct xds_targets *targets = builder->options.targets;
+            targets->listeners_warming(targets->arg, *count);
+        }
         record->builder->options.on_warming_changed(record->builder->options.arg);
     }
 }
@@ -456,6 +460,10 @@ enum status snapshot_builder_add_static(struct snapshot_builder *builder,
     return status;
 }
 
+void snapshot_builder_run_tasks(struct snapshot_builder *builder) {
+    warm_context_run_tasks(&builder->warm);
+}
+
 /* ---- looking at it ---- */
 
 uint32_t snapshot_builder_warming(const struct snapshot_builder *builder,
@@ -520,7 +528,7 @@ struct snapshot_builder *snapshot_builder_new(const struct snapshot_builder_opti
     builder->warm = (struct warm_context){.resources = options->resources,
                                           .decode = options->decode,
                                           .targets = options->targets,
-                                          .loop = options->control->loop};
+                                          .control = options->control};
     warm_context_init(&builder->warm);
     hash_map_init(&builder->clusters);
     hash_map_init(&builder->listeners);

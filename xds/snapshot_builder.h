@@ -41,6 +41,9 @@ struct slice snapshot_builder_apply(struct snapshot_builder *builder,
                                     const struct resource_type *type,
                                     const struct discovery_response *response, struct arena *arena);
 
+/* All clusters of the start are there: tasks of listeners (src/config/config_task.h) may ask them. */
+void snapshot_builder_run_tasks(struct snapshot_builder *builder);
+
 /* Clusters or listeners that are not warm yet. */
 uint32_t snapshot_builder_warming(const struct snapshot_builder *builder,
                                   const struct resource_type *type);

@@ -3,7 +3,9 @@
 
 #include "src/base/log.h"
 #include "src/config/cluster_config.h"
+#include "src/config/config_task.h"
 #include "src/config/listener_config.h"
+#include "src/event/io_context.h"
 #include "xds/decode/tls_builder.h"
 
 struct warm_use {
@@ -29,7 +31,9 @@ struct warm_item {
     struct warm_use *uses;
     uint32_t use_count;
     uint32_t pending;
+    uint32_t tasks_awaited; /* of `pending` */
     bool is_started;
+    bool has_tasks_started;
     bool is_ready;
     bool is_retired;
     bool has_extras_put;
@@ -204,6 +208,71 @@ static void release_uses(struct warm_item *item) {
     item->use_count = 0;
 }
 
+/* ---- tasks ---- */
+
+static struct config_task *tasks_of(const struct warm_item *item) {
+    return item->result.part == NULL ? NULL : item->result.part->tasks;
+}
+
+// Within the task's own work: what follows from it is done later.
+static void on_task_done(void *arg) {
+    struct warm_context *context = arg;
+    event_loop_defer(context->control->loop, &context->tasks);
+}
+
+static uint32_t count_awaited(const struct warm_item *item) {
+    uint32_t count = 0;
+    for (const struct config_task *task = tasks_of(item); task != NULL; task = task->next) {
+        count += task->is_awaited && !task->is_done ? 1 : 0;
+    }
+    return count;
+}
+
+static void start_tasks(struct warm_item *item) {
+    item->has_tasks_started = true;
+    for (struct config_task *task = tasks_of(item); task != NULL; task = task->next) {
+        task->on_done = on_task_done;
+        task->arg = item->context;
+        task->is_running = true;
+        task->ops->start(task, item->context->control);
+    }
+}
+
+static void stop_tasks(struct warm_item *item) {
+    for (struct config_task *task = tasks_of(item); task != NULL; task = task->next) {
+        if (task->is_running) {
+            task->is_running = false;
+            task->ops->stop(task);
+        }
+    }
+}
+
+static void await_tasks(struct warm_item *item) {
+    uint32_t awaited = count_awaited(item);
+    item->pending -= item->tasks_awaited - awaited;
+    item->tasks_awaited = awaited;
+    check_ready(item);
+}
+
+static void on_tasks(void *arg) {
+    struct warm_context *context = arg;
+    LIST_FOR_EACH_SAFE (node, &context->items) {
+        struct warm_item *item = LIST_ENTRY(node, struct warm_item, node);
+        bool has_tasks = tasks_of(item) != NULL && item->is_started && !item->is_retired;
+        if (has_tasks && context->runs_tasks && !item->has_tasks_started) {
+            start_tasks(item);
+        }
+        if (has_tasks) {
+            await_tasks(item);
+        }
+    }
+}
+
+void warm_context_run_tasks(struct warm_context *context) {
+    context->runs_tasks = true;
+    event_loop_defer(context->control->loop, &context->tasks);
+}
+
 enum status warm_item_start(struct warm_item *item, struct error *err) {
     for (uint32_t i = 0; i < item->result.dependency_count; i++) {
         const struct resource_dependency *dependency = &item->result.dependencies[i];
@@ -217,6 +286,12 @@ enum status warm_item_start(struct warm_item *item, struct error *err) {
         }
     }
     item->is_started = true;
+    item->tasks_awaited = count_awaited(item);
+    item->pending += item->tasks_awaited;
+    if (tasks_of(item) != NULL) {
+        // At the end of the turn: a cluster that came with it is published by then.
+        event_loop_defer(item->context->control->loop, &item->context->tasks);
+    }
     check_ready(item);
     return STATUS_OK;
 }
@@ -243,9 +318,10 @@ static void on_part_freed(void *arg) {
     struct part_anchor *anchor = arg;
     if (anchor->item != NULL) {
         struct warm_item *item = anchor->item;
+        stop_tasks(item);
         item->result.part = NULL;
         item->is_retired = true;
-        event_loop_defer(item->context->loop, &item->context->reap);
+        event_loop_defer(item->context->control->loop, &item->context->reap);
     }
 }
 
@@ -262,6 +338,7 @@ static void on_reap(void *arg) {
 void warm_context_init(struct warm_context *context) {
     list_init(&context->items);
     event_deferred_init(&context->reap, on_reap, context);
+    event_deferred_init(&context->tasks, on_tasks, context);
 }
 
 struct warm_item *warm_item_new(struct warm_context *context, struct decode_result *result,
@@ -304,6 +381,7 @@ void warm_context_close(struct warm_context *context) {
     while (!list_is_empty(&context->items)) {
         struct warm_item *item = LIST_ENTRY(context->items.next, struct warm_item, node);
         if (item->result.part != NULL) {
+            stop_tasks(item);
             item->anchor->item = NULL;
             if (!item->is_retired) {
                 config_part_unref(item->result.part);
@@ -312,6 +390,7 @@ void warm_context_close(struct warm_context *context) {
         free_item(item);
     }
     event_loop_defer_cancel(&context->reap);
+    event_loop_defer_cancel(&context->tasks);
 }
 
 bool warm_item_is_ready(const struct warm_item *item) {

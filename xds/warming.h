@@ -2,8 +2,9 @@
 /*
  * One version of a cluster or listener on its way into the running system: decoded, waiting for what it
  * names, ready, and at last given up. Ready means that its routes and secrets are there (or were given
- * up) and its TLS contexts are built; from then on they are built anew with each new secret. It lives
- * until the last user of its part (a draining connection) is gone. Control thread.
+ * up), that its extensions' tasks have what they are awaited for, and that its TLS contexts are built;
+ * from then on they are built anew with each new secret. It lives, and its tasks run, until the last user
+ * of its part (a draining connection) is gone. Control thread.
  */
 #ifndef XDS_WARMING_H
 #define XDS_WARMING_H
@@ -17,13 +18,17 @@ struct warm_context {
     struct resource_store *resources;
     const struct decode_context *decode;
     const struct xds_targets *targets;
-    struct event_loop *loop;
-    bool is_closed;             /* the end: nothing is put anywhere */
-    struct list_node items;     /* all of them */
-    struct event_deferred reap; /* frees items whose parts are gone */
+    struct io_context *control;
+    bool runs_tasks;             /* see warm_context_run_tasks */
+    bool is_closed;              /* the end: nothing is put anywhere */
+    struct list_node items;      /* all of them */
+    struct event_deferred reap;  /* frees items whose parts are gone */
+    struct event_deferred tasks; /* starts those that may start, and looks which have done */
 };
 
 void warm_context_init(struct warm_context *context);
+/* From now on tasks are started, those of all items so far too: the clusters that they ask are there. */
+void warm_context_run_tasks(struct warm_context *context);
 
 /* The item is ready; maybe from within warm_item_start. It may be retired from within. */
 typedef void warm_ready_fn(void *arg, struct warm_item *item);

@@ -126,6 +126,7 @@ static void advance(void *arg) {
         if (is_warm(xds, &xds->cds)) {
             LOG(UPSTREAM, INFO, "cm init: all clusters initialized");
             set_phase(xds, XDS_PHASE_LISTENERS);
+            snapshot_builder_run_tasks(xds->builder);
             begin_wildcard(&xds->lds, true, "listener_manager.lds");
         }
         break;

@@ -23,6 +23,8 @@ struct xds_targets {
     void (*endpoints_set)(void *arg, struct slice eds_name, struct endpoint_part *part);
     enum status (*listener_put)(void *arg, struct listener_part *part, struct error *err) MUST_USE;
     void (*listener_remove)(void *arg, struct slice name);
+    /* How many listeners, or new versions of some, wait for what they name. */
+    void (*listeners_warming)(void *arg, uint32_t count);
 };
 
 #endif

@@ -203,7 +203,8 @@ static inline struct xds *world_xds(struct world *w, const char *bootstrap, stru
                     .cluster_remove = world_cluster_remove,
                     .endpoints_set = world_endpoints_set,
                     .listener_put = world_listener_put,
-                    .listener_remove = world_listener_remove},
+                    .listener_remove = world_listener_remove,
+                    .listeners_warming = world_listeners_warming},
         .transport = &w->transport,
         .bootstrap = (const Envoy__Config__Bootstrap__V3__Bootstrap *)test_message(
             "envoy.config.bootstrap.v3.Bootstrap", bootstrap, &w->arena),

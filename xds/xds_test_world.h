@@ -42,6 +42,7 @@ struct world {
     char target[256];
     struct waiting_cluster waiting[WORLD_CLUSTERS_MAX];
     uint32_t waiting_count;
+    uint32_t listeners_warming;
     bool fails_bind;
     bool is_live;
     struct xds *xds;
@@ -125,6 +126,11 @@ static inline void world_listener_remove(void *arg, struct slice name) {
     note(w, "no listener %.*s\n", SLICE_ARG(name));
     config_store_put(w->store, CONFIG_LISTENER, config_store_slot(w->store, CONFIG_LISTENER, name),
                      NULL);
+}
+
+static inline void world_listeners_warming(void *arg, uint32_t count) {
+    struct world *w = arg;
+    w->listeners_warming = count;
 }
 
 static inline void world_initialized(void *arg) {

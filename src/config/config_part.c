@@ -3,6 +3,7 @@
 
 #include "src/base/check.h"
 #include "src/config/config_internal.h"
+#include "src/config/config_task.h"
 
 struct config_cleanup {
     struct config_cleanup *next;
@@ -88,4 +89,17 @@ void config_part_on_free(struct config_part *part, void (*fn)(void *object), voi
 
 void config_part_on_retire(struct config_part *part, void (*fn)(void *object), void *object) {
     add_cleanup(part, fn, object, true);
+}
+
+void config_part_add_task(struct config_part *part, struct config_task *task) {
+    CHECK(part->kind == CONFIG_LISTENER);
+    task->next = part->tasks;
+    part->tasks = task;
+}
+
+void config_task_done(struct config_task *task) {
+    if (!task->is_done) {
+        task->is_done = true;
+        task->on_done(task->arg);
+    }
 }

@@ -27,6 +27,7 @@ enum config_kind {
 #define CONFIG_SLOT_NONE UINT32_MAX
 
 struct config_cleanup;
+struct config_task;
 
 struct config_part {
     enum config_kind kind;
@@ -40,6 +41,7 @@ struct config_part {
     struct slice raw_type_url; /* what config_dump shows: the resource as received; not if static */
     struct slice raw;          /* its serialised bytes */
     struct config_cleanup *cleanups;
+    struct config_task *tasks;
     /* Streams and connections that hold the part, one cell per io_context; NULL for kinds that are
      * never pinned. Each cell is touched by its thread only. */
     struct config_pin_cell *pins;

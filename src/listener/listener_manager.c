@@ -39,6 +39,7 @@ struct listener_manager {
     struct list_node sockets;
     uint32_t workers;
     bool is_stopped, is_inbound_stopped;
+    bool has_workers_started;
 };
 
 static void count(struct listener_manager *manager, uint32_t stat) {
@@ -285,7 +286,15 @@ void listener_manager_stop(struct listener_manager *manager, bool inbound_only) 
 }
 
 void listener_manager_set_workers_started(struct listener_manager *manager) {
+    manager->has_workers_started = true;
     stats_set(manager->stats, manager->io->index, LISTENER_MANAGER_WORKERS_STARTED, 1);
+}
+
+void listener_manager_set_warming(struct listener_manager *manager, uint32_t count) {
+    if (manager->has_workers_started) {
+        stats_set(manager->stats, manager->io->index, LISTENER_MANAGER_TOTAL_LISTENERS_WARMING,
+                  count);
+    }
 }
 
 struct stats_scope *listener_manager_stats(struct listener_manager *manager) {

@@ -40,6 +40,8 @@ void listener_manager_remove(struct listener_manager *manager, struct slice name
  * ignored, as in Envoy. Connections that are open finish by the drain's rules. */
 void listener_manager_stop(struct listener_manager *manager, bool inbound_only);
 void listener_manager_set_workers_started(struct listener_manager *manager);
+/* Only told: how many wait. As in Envoy, those of the start do not count. */
+void listener_manager_set_warming(struct listener_manager *manager, uint32_t count);
 struct stats_scope *listener_manager_stats(struct listener_manager *manager);
 
 #endif

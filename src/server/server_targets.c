@@ -31,6 +31,11 @@ static void listener_remove(void *arg, struct slice name) {
     listener_manager_remove(server->listeners, name);
 }
 
+static void listeners_warming(void *arg, uint32_t count) {
+    const struct server *server = arg;
+    listener_manager_set_warming(server->listeners, count);
+}
+
 struct xds_targets server_targets(struct server *server) {
     return (struct xds_targets){
         .arg = server,
@@ -39,5 +44,6 @@ struct xds_targets server_targets(struct server *server) {
         .endpoints_set = endpoints_set,
         .listener_put = listener_put,
         .listener_remove = listener_remove,
+        .listeners_warming = listeners_warming,
     };
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Where the keys of one provider come from: a document of the configuration, or a URI. A remote set is
- * fetched on the thread whose request needs it first, requests of that thread share the fetch, and what
- * it brings serves all threads until it expires. A fetch lives as long as a request waits for it; every
+ * Where the keys of one provider come from: a document of the configuration, or a URI. Each thread has
+ * its own place for a remote set, so that no request takes a lock. It is filled by jwks_async, if the
+ * configuration asks for that, for all threads; where it is empty or expired, the thread whose request
+ * needs it fetches, and its requests share the fetch. That lives as long as a request waits for it; every
  * request holds the configuration, so a fetch never outlives the source.
  */
 #ifndef FILTERS_HTTP_JWT_AUTHN_JWKS_SOURCE_H
@@ -22,8 +23,6 @@ struct jwks_remote {
     struct slice scheme, authority, path; /* live as long as the source */
     uint32_t timeout_ms;
     uint64_t cache_ms;
-    bool keeps_expired; /* where a fetch fails, for `refetch_ms` more (async_fetch) */
-    uint64_t refetch_ms;
     struct http_call_retry retry;
     struct stats_scope *stats;
     uint32_t stat_success, stat_failed;
@@ -31,13 +30,16 @@ struct jwks_remote {
 
 /* Takes the reference to `jwks`. */
 struct jwks_source *jwks_source_new_local(struct jwks *jwks);
-struct jwks_source *jwks_source_new_remote(const struct jwks_remote *remote);
+/* For threads of index 0 … `threads` - 1. */
+struct jwks_source *jwks_source_new_remote(const struct jwks_remote *remote, uint32_t threads);
 void jwks_source_free(struct jwks_source *source); /* nobody waits any more */
+const struct jwks_remote *jwks_source_remote(const struct jwks_source *source);
 
-/* A reference to the set in force, NULL where it must be fetched. Any thread. */
-struct jwks *jwks_source_current(struct jwks_source *source, uint64_t now_ms);
-/* From now on this set is in force, until UINT64_MAX: for good. A reference is taken. Any thread. */
-void jwks_source_publish(struct jwks_source *source, struct jwks *jwks, uint64_t expires_ms);
+/* The set in force on this thread until its next mail; NULL where it must be fetched. */
+struct jwks *jwks_source_current(const struct jwks_source *source, const struct io_context *io);
+/* From now on this set is in force on this thread, until UINT64_MAX: for good. A reference is taken. */
+void jwks_source_set(struct jwks_source *source, const struct io_context *io, struct jwks *jwks,
+                     uint64_t expires_ms);
 
 /* One request's wait; in its arena. */
 struct jwks_wait {

@@ -100,7 +100,7 @@ static enum jwt_status find_keys(void *arg, const struct jwt_provider *provider,
         wait = wait->next;
     }
     if (wait == NULL) {
-        *jwks = jwks_source_current(provider->keys, event_loop_now_ms(authn->io->loop));
+        *jwks = jwks_source_current(provider->keys, authn->io);
         if (*jwks != NULL) {
             return JWT_OK;
         }
@@ -112,7 +112,7 @@ static enum jwt_status find_keys(void *arg, const struct jwt_provider *provider,
         jwks_source_wait(provider->keys, authn->io, wait);
     }
     if (wait->status == JWT_OK) {
-        *jwks = jwks_ref(wait->jwks);
+        *jwks = wait->jwks;
     }
     return wait->status;
 }
@@ -135,6 +135,7 @@ static bool judge(struct jwt_authn *authn) {
         .info = http_filter_info(&authn->base),
         .arena = http_filter_arena(&authn->base),
         .now_s = event_loop_wall_us(authn->io->loop) / 1000000,
+        .thread = authn->io->index,
         .keys = find_keys,
         .arg = authn,
     };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * envoy.filters.http.jwt_authn: requests pass that carry tokens which satisfy the first matching rule's
- * requirement. The configuration is immutable but for two things behind locks of their own: the key
+ * requirement. The configuration is immutable but for what each thread has of its own in it: the key
  * sets of remote providers and the caches of verified tokens. A filter's instance lies in its stream's
  * arena; it pauses only while a key set is fetched, and then judges the request anew from the start.
  */
@@ -75,7 +75,8 @@ struct jwt_provider {
     uint32_t claim_header_count;
     struct jwt_extractor extractor;
     struct jwks_source *keys;
-    struct jwt_cache *cache; /* NULL: none */
+    struct jwt_cache **caches; /* one for each thread; NULL: none */
+    uint32_t cache_count;
 };
 
 /* ---- requirements ---- */

@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "filters/http/jwt_authn/jwt_cache.h"
 
-#include <pthread.h>
-
 #include "filters/http/jwt_authn/jwks.h"
-#include "src/base/check.h"
 #include "src/base/hash_map.h"
 #include "src/base/list.h"
 
@@ -15,24 +12,14 @@ struct cached_token {
 };
 
 struct jwt_cache {
-    pthread_mutex_t lock;
     struct jwks *jwks; /* under which all tokens here were verified; NULL: none yet */
     struct hash_map map;
     struct list_node used;
     uint32_t count, max_tokens, max_token_bytes;
 };
 
-static void lock(struct jwt_cache *cache) {
-    CHECK(pthread_mutex_lock(&cache->lock) == 0);
-}
-
-static void unlock(struct jwt_cache *cache) {
-    CHECK(pthread_mutex_unlock(&cache->lock) == 0);
-}
-
 struct jwt_cache *jwt_cache_new(uint32_t max_tokens, uint32_t max_token_bytes) {
     struct jwt_cache *cache = mem_calloc(1, sizeof(*cache));
-    CHECK(pthread_mutex_init(&cache->lock, NULL) == 0);
     hash_map_init(&cache->map);
     list_init(&cache->used);
     cache->max_tokens = max_tokens;
@@ -60,7 +47,6 @@ void jwt_cache_free(struct jwt_cache *cache) {
     clear(cache);
     jwks_unref(cache->jwks);
     hash_map_deinit(&cache->map);
-    (void)pthread_mutex_destroy(&cache->lock);
     mem_free(cache);
 }
 
@@ -70,13 +56,11 @@ static bool is_same_set(const struct jwt_cache *cache, const struct jwks *jwks) 
 }
 
 bool jwt_cache_has(struct jwt_cache *cache, const struct jwks *jwks, struct slice text) {
-    lock(cache);
     struct cached_token *token = is_same_set(cache, jwks) ? hash_map_get(&cache->map, text) : NULL;
     if (token != NULL) {
         list_remove(&token->node);
         list_push_front(&cache->used, &token->node);
     }
-    unlock(cache);
     return token != NULL;
 }
 
@@ -96,7 +80,6 @@ void jwt_cache_add(struct jwt_cache *cache, struct jwks *jwks, struct slice text
     if (text.len > cache->max_token_bytes || cache->max_tokens == 0) {
         return;
     }
-    lock(cache);
     if (!is_same_set(cache, jwks)) {
         clear(cache);
         jwks_unref(cache->jwks);
@@ -105,12 +88,8 @@ void jwt_cache_add(struct jwt_cache *cache, struct jwks *jwks, struct slice text
     if (hash_map_get(&cache->map, text) == NULL) {
         add(cache, text);
     }
-    unlock(cache);
 }
 
 uint32_t jwt_cache_count(struct jwt_cache *cache) {
-    lock(cache);
-    uint32_t count = cache->count;
-    unlock(cache);
-    return count;
+    return cache->count;
 }

@@ -2,7 +2,7 @@
 /*
  * Tokens of one provider whose signature was found good, so that it need not be checked again; all
  * other checks are made each time. Bounded, the longest unused goes first. A token counts for the key
- * set that verified it, and for sets of the same text. All threads, behind a lock held for a lookup.
+ * set that verified it, and for sets of the same text. One thread's.
  */
 #ifndef FILTERS_HTTP_JWT_AUTHN_JWT_CACHE_H
 #define FILTERS_HTTP_JWT_AUTHN_JWT_CACHE_H

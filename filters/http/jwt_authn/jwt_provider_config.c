@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "filters/http/jwt_authn/jwks_async.h"
 #include "src/http/message.h"
 
 enum {
@@ -192,6 +193,22 @@ static void parse_retries(struct filter_config_context *context,
     validation_pop(context->validation);
 }
 
+static void add_async_fetch(struct filter_config_context *context,
+                            const JWT(JwksAsyncFetch) * message,
+                            const struct jwt_provider *provider) {
+    validation_push(context->validation, "async_fetch");
+    struct jwks_async_options options = {
+        .part = context->part,
+        .store = context->store,
+        .source = provider->keys,
+        .is_awaited = !message->fast_listener,
+        .failed_refetch_ms = duration_or(context, "failed_refetch_duration",
+                                         message->failed_refetch_duration, DEFAULT_REFETCH_MS),
+    };
+    validation_pop(context->validation);
+    jwks_async_add(&options);
+}
+
 static void parse_remote(struct filter_config_context *context,
                          const struct jwt_authn_config *config, const JWT(RemoteJwks) * message,
                          struct jwt_provider *provider) {
@@ -212,25 +229,25 @@ static void parse_remote(struct filter_config_context *context,
     remote.timeout_ms = duration_or(context, "timeout", uri->timeout, 1000);
     remote.cache_ms =
         duration_or(context, "cache_duration", message->cache_duration, DEFAULT_CACHE_S * 1000);
-    if (message->async_fetch != NULL) {
-        remote.keeps_expired = true;
-        remote.refetch_ms =
-            duration_or(context, "failed_refetch_duration",
-                        message->async_fetch->failed_refetch_duration, DEFAULT_REFETCH_MS);
-    }
     if (message->retry_policy != NULL) {
         validation_push(context->validation, "retry_policy");
         parse_retries(context, message->retry_policy, &remote.retry);
         validation_pop(context->validation);
     }
-    provider->keys = jwks_source_new_remote(&remote);
+    provider->keys = jwks_source_new_remote(&remote, config_store_threads(context->store));
     config_part_on_free(context->part, free_source, provider->keys);
+    if (message->async_fetch != NULL) {
+        add_async_fetch(context, message->async_fetch, provider);
+    }
 }
 
 /* ---- the rest ---- */
 
-static void free_cache(void *cache) {
-    jwt_cache_free(cache);
+static void free_caches(void *arg) {
+    const struct jwt_provider *provider = arg;
+    for (uint32_t i = 0; i < provider->cache_count; i++) {
+        jwt_cache_free(provider->caches[i]);
+    }
 }
 
 static void parse_cache(struct filter_config_context *context, const JWT(JwtCacheConfig) * message,
@@ -238,8 +255,13 @@ static void parse_cache(struct filter_config_context *context, const JWT(JwtCach
     uint32_t size = message->jwt_cache_size == 0 ? DEFAULT_CACHED_TOKENS : message->jwt_cache_size;
     uint32_t bytes =
         message->jwt_max_token_size == 0 ? DEFAULT_CACHED_TOKEN_BYTES : message->jwt_max_token_size;
-    provider->cache = jwt_cache_new(size, bytes);
-    config_part_on_free(context->part, free_cache, provider->cache);
+    uint32_t threads = config_store_threads(context->store);
+    provider->caches = ARENA_NEW_ARRAY(context->arena, threads, struct jwt_cache *);
+    provider->cache_count = threads;
+    for (uint32_t i = 0; i < threads; i++) {
+        provider->caches[i] = jwt_cache_new(size, bytes);
+    }
+    config_part_on_free(context->part, free_caches, provider);
 }
 
 static struct jwt_texts split_claim(struct filter_config_context *context, const char *name) {

@@ -103,7 +103,9 @@ static enum jwt_status check_signature(const struct inspection *inspection,
                                        const struct jwt_provider *provider,
                                        const struct jwt_token *token) {
     struct jwt_judgement *judgement = inspection->judgement;
-    struct jwt_cache *cache = inspection->provider == NULL ? NULL : provider->cache;
+    struct jwt_cache *cache = inspection->provider == NULL || provider->caches == NULL
+                                  ? NULL
+                                  : provider->caches[judgement->thread];
     struct jwks *jwks = NULL;
     enum jwt_status status = judgement->keys(judgement->arg, provider, &jwks);
     if (status != JWT_OK) {
@@ -118,7 +120,6 @@ static enum jwt_status check_signature(const struct inspection *inspection,
             jwt_cache_add(cache, jwks, token->text);
         }
     }
-    jwks_unref(jwks);
     return status;
 }
 

@@ -20,8 +20,9 @@ struct jwt_judgement {
     const struct header_map *headers;
     struct stream_info *info;
     struct arena *arena;
-    uint64_t now_s; /* wall clock */
-    /* A reference to the provider's keys, or why there are none: JWT_PENDING, or for good. */
+    uint64_t now_s;  /* wall clock */
+    uint32_t thread; /* index of the io_context */
+    /* The provider's keys, good until the end of the judgement, or why there are none: JWT_PENDING, or for good. */
     enum jwt_status (*keys)(void *arg, const struct jwt_provider *provider, struct jwks **jwks);
     void *arg;
     /* out */

@@ -38,6 +38,11 @@ class Upload:
         self.left -= sent
         return sent
 
+    def abort(self):
+        """With a reset: an end in order would wait behind what the proxy does not read."""
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        self.socket.close()
+
 
 def push_until_stalled(uploads, seconds):
     """All that is taken; over when nothing was for so long."""
@@ -78,8 +83,7 @@ def run(rig, count, mebibytes, stall_seconds):
         held = sum(1 for upload in uploads if upload.left)
         peak = before + memory.growth()
         for upload in uploads:
-            upload.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-            upload.socket.close()
+            upload.abort()
         clock = rig_module.Clock()
         if not rig.is_sanitized:
             programs.wait_until(lambda: rig_module.resident(proxy) <= before * 1.1, lambda: (

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The overload manager by memory that is really used: uploads that nobody reads fill the heap, then
+new requests are refused; when the uploads have gone, requests are served again."""
+
+import pathlib
+import sys
+
+import pytest
+
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[2] / "tools" / "bench"))
+
+import clients  # noqa: E402  pylint: disable=wrong-import-position
+import config  # noqa: E402  pylint: disable=wrong-import-position
+import programs  # noqa: E402  pylint: disable=wrong-import-position
+import rig as rig_module  # noqa: E402  pylint: disable=wrong-import-position
+import stalled_origin  # noqa: E402  pylint: disable=wrong-import-position
+from rig import MIB  # noqa: E402  pylint: disable=wrong-import-position
+
+HEAP = "envoy.resource_monitors.fixed_heap"
+STOP = "envoy.overload_actions.stop_accepting_requests"
+UPLOADS = 200  # 32 KiB each, and as much on the upstream side
+
+
+@pytest.fixture
+def rig(tmp_path, is_envoy):
+    if is_envoy:
+        pytest.skip("the marks are the proxy's own")
+    made = rig_module.Rig(tmp_path)
+    if made.is_sanitized:
+        pytest.skip("a sanitizer's heap says nothing about the proxy's")
+    yield made
+    made.close()
+
+
+def watched(stalled, working):
+    bootstrap = stalled_origin.bootstrap(stalled, working)
+    bootstrap["overload_manager"] = {
+        "refresh_interval": "0.1s",
+        "resource_monitors": [{"name": HEAP, "typed_config": {
+            "@type": config.TYPE + "envoy.extensions.resource_monitors.fixed_heap.v3.FixedHeapConfig",
+            "max_heap_size_bytes": 16 * MIB}}],
+        "actions": [{"name": STOP, "triggers": [{"name": HEAP, "threshold": {"value": 0.5}}]}]}
+    return bootstrap
+
+
+def is_active(proxy):
+    return proxy.stat(f"overload.{STOP}.active") == 1
+
+
+def test_requests_are_refused_while_memory_is_short(rig):
+    stalled, working = rig.origin("--stalled"), rig.origin()
+    proxy = rig.proxy(watched(stalled.port, working.port))
+    port = proxy.port()
+    assert clients.Http1(port).get("/").status == 200
+    assert not is_active(proxy)
+    uploads = [stalled_origin.Upload(port, 10 * MIB) for _ in range(UPLOADS)]
+    # Those that came in time fill the heap; whoever comes later is refused.
+    programs.wait_until(lambda: proxy.stat("cluster.stalled.upstream_rq_active") == UPLOADS,
+                        lambda: proxy.stat("cluster.stalled.upstream_rq_active"))
+    stalled_origin.push_until_stalled(uploads, 0.5)
+    programs.wait_until(lambda: is_active(proxy), "the heap is not full")
+    refused = clients.Http1(port).get("/")
+    assert (refused.status, refused.body) == (503, b"envoy overloaded")
+    for upload in uploads:
+        upload.abort()
+    programs.wait_until(lambda: not is_active(proxy), "the heap stays full", 30)
+    assert clients.Http1(port).get("/").status == 200
+    proxy.check_alive()

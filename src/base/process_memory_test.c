@@ -7,7 +7,23 @@
 
 #include "src/base/check.h"
 
-enum { MIB = 1 << 20, BLOCK_BYTES = 16384, BLOCKS = 1024 };
+enum { MIB = 1 << 20 };
+
+START_TEST(process_memory_counts_written_pages) {
+    struct process_memory before = process_memory_read();
+    ck_assert_uint_gt(before.resident_bytes, before.private_bytes);
+    ck_assert_uint_gt(before.private_bytes, 0);
+    uint8_t *block = mem_alloc(8 * MIB);
+    memset(block, 1, 8 * MIB);
+    struct process_memory after = process_memory_read();
+    ck_assert_uint_ge(after.private_bytes, before.private_bytes + 7 * MIB);
+    ck_assert_uint_ge(after.resident_bytes, before.resident_bytes + 7 * MIB);
+    mem_free(block);
+}
+END_TEST
+
+#ifndef __SANITIZE_ADDRESS__ /* its allocator has no trim */
+enum { BLOCK_BYTES = 16384, BLOCKS = 1024 };
 
 /* 16 MiB come and go, with a block that stays at the end of the heap, so that free alone returns
  * nothing. */
@@ -25,20 +41,6 @@ static void *burst(void) {
     return stays;
 }
 
-START_TEST(process_memory_counts_written_pages) {
-    struct process_memory before = process_memory_read();
-    ck_assert_uint_gt(before.resident_bytes, before.private_bytes);
-    ck_assert_uint_gt(before.private_bytes, 0);
-    uint8_t *block = mem_alloc(8 * MIB);
-    memset(block, 1, 8 * MIB);
-    struct process_memory after = process_memory_read();
-    ck_assert_uint_ge(after.private_bytes, before.private_bytes + 7 * MIB);
-    ck_assert_uint_ge(after.resident_bytes, before.resident_bytes + 7 * MIB);
-    mem_free(block);
-}
-END_TEST
-
-#ifndef __SANITIZE_ADDRESS__ /* its allocator has no trim */
 START_TEST(heap_trim_returns_each_burst) {
     struct heap_trim trim;
     heap_trim_start(&trim);

@@ -63,7 +63,7 @@ static void fill_info(struct fixture *f) {
     info->downstream_remote = &f->remote;
     info->route_name = SLICE("");
     info->request_id = SLICE("c8557eb8-75b3-4c95-8d42-e3d8a5ebd9cb");
-    info->route = &f->route;
+    info->route_metadata = &f->route.metadata;
     info->upstream.cluster_name = SLICE("alt");
     info->cluster_name = SLICE("c");
     info->upstream.host_name = SLICE("host.name:80");

@@ -5,7 +5,7 @@
 #include "src/access_log/log_operator.h"
 #include "src/access_log/log_output.h"
 #include "src/base/check.h"
-#include "src/config/route_config.h"
+#include "src/config/common_config.h"
 
 enum { MAX_OBJECT_DEPTH = 32 };
 
@@ -214,12 +214,8 @@ enum metadata_owner { METADATA_ROUTE, METADATA_VIRTUAL_HOST };
 void log_get_route_metadata(const struct log_op *op, const struct log_format_input *input,
                             struct log_value *value) {
     const struct stream_info *info = log_info(input);
-    const struct metadata *metadata = NULL;
-    if (op->param == METADATA_ROUTE && info->route != NULL) {
-        metadata = &info->route->metadata;
-    } else if (op->param == METADATA_VIRTUAL_HOST && info->virtual_host != NULL) {
-        metadata = &info->virtual_host->metadata;
-    }
+    const struct metadata *metadata =
+        op->param == METADATA_ROUTE ? info->route_metadata : info->vhost_metadata;
     if (metadata == NULL) {
         log_value_none(value);
         return;

@@ -13,8 +13,7 @@
 #include "src/net/transport.h"
 
 struct connection;
-struct route;
-struct virtual_host;
+struct metadata;
 
 /* Envoy's response flags: id, short text, long text. Order is the bit. */
 #define RESPONSE_FLAGS(X)                                                                          \
@@ -151,8 +150,8 @@ struct stream_info {
     const struct header_map *response_headers;
     const struct header_map *response_trailers;
     struct slice original_path; /* %REQ(X-ENVOY-ORIGINAL-PATH?:PATH)% falls back on :path */
-    const struct route *route;
-    const struct virtual_host *virtual_host;
+    const struct metadata *route_metadata; /* NULL: no route */
+    const struct metadata *vhost_metadata;
     struct slice route_name;
     struct slice vhost_name;
     struct slice cluster_name;

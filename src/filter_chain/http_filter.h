@@ -57,6 +57,9 @@ struct http_filter_ops {
     enum http_filter_verdict (*encode_trailers)(struct http_filter *f, struct header_map *trailers);
     /* The cached route was cleared or replaced. */
     void (*on_route_changed)(struct http_filter *f);
+    /* The stream is a tunnel from now on and has no route any more: nothing of it may be kept. Not
+     * called where the route configuration has anything for any filter. */
+    void (*on_route_released)(struct http_filter *f);
     /* The body source should slow down / go on (towards the client of this chain). */
     void (*on_above_write_watermark)(struct http_filter *f);
     void (*on_below_write_watermark)(struct http_filter *f);
@@ -139,7 +142,7 @@ void http_filter_local_reply(struct http_filter *f, const struct local_reply *re
 void http_filter_reset_stream(struct http_filter *f, enum http_reset_reason reason,
                               struct slice details);
 
-/* The route, matched at first use and cached. NULL: no route. */
+/* The route, matched at first use and cached. NULL: no route, or released. */
 const struct route *http_filter_route(struct http_filter *f);
 const struct virtual_host *http_filter_virtual_host(struct http_filter *f);
 const struct route_part *http_filter_route_config(struct http_filter *f);

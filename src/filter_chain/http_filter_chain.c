@@ -68,6 +68,15 @@ void http_filter_chain_route_changed(struct http_filter_chain *chain) {
     }
 }
 
+void http_filter_chain_route_released(struct http_filter_chain *chain) {
+    for (uint32_t i = 0; i < chain->count && !chain->is_destroyed; i++) {
+        struct http_filter *filter = chain->slots[i].filter;
+        if (filter->ops->on_route_released != NULL) {
+            filter->ops->on_route_released(filter);
+        }
+    }
+}
+
 void http_filter_chain_stream_complete(struct http_filter_chain *chain) {
     /* A stream that waits to run again has no filters; it may end all the same. */
     for (uint32_t i = 0; i < chain->count && !chain->is_destroyed; i++) {

@@ -32,7 +32,7 @@ struct http_stream {
     enum stream_half request, response;
     struct header_map *request_headers;
     /* route */
-    struct route_part *route_config; /* pinned; NULL: none */
+    struct route_part *route_config; /* pinned; NULL: none, or released */
     const struct virtual_host *vhost;
     const struct route *route;
     const struct weighted_cluster *weighted;
@@ -50,7 +50,6 @@ struct http_stream {
     uint32_t idle_timeout_ms;
     struct timer idle_timer, request_timer, headers_timer, duration_timer;
     struct event_deferred deferred; /* recreate, then free */
-    struct timer log_timer;
 };
 
 /* From the connection: a request begins on `codec`; fills in `sink`. */
@@ -62,6 +61,9 @@ void http_stream_bad_request(struct http_stream *stream, uint32_t status, const 
 /* Resolves route configuration, virtual host, route (cached). */
 const struct route *http_stream_route(struct http_stream *stream);
 void http_stream_clear_route(struct http_stream *stream);
+/* The stream has become a tunnel: keeps a copy of what the access log may ask for and lets go of the
+ * route configuration, so that one which was replaced goes away. Filters' overrides keep it. */
+void http_stream_release_route(struct http_stream *stream);
 void http_stream_set_route_cluster(struct http_stream *stream, uint32_t cluster_slot,
                                    struct slice name);
 

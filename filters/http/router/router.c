@@ -77,6 +77,7 @@ static void dispatch(struct router *router) {
     router->action = router->route->cluster;
     router->weighted = http_filter_weighted_cluster(&router->base);
     router->cluster_slot = find_cluster(router);
+    router->priority_high = router->action->priority_high;
     router->replay_limit_bytes = replay_limit(router);
     router->dispatch_us = event_loop_now_us(router->io->loop);
     http_filter_info(&router->base)->stage_us[STAGE_DISPATCH] = router->dispatch_us;
@@ -166,12 +167,22 @@ static void on_below_write_watermark(struct http_filter *f) {
     }
 }
 
+/* An open tunnel is not retried, rewritten or timed by its route. */
+static void on_route_released(struct http_filter *f) {
+    struct router *router = from_filter(f);
+    router->route = NULL;
+    router->action = NULL;
+    router->weighted = NULL;
+    router->retry.policy = NULL;
+    router->may_retry = false;
+}
+
 static void on_destroy(struct http_filter *f) {
     struct router *router = from_filter(f);
     router->is_done = true;
     router->is_destroyed = true;
     router->magic = 0;
-    if (router->action == NULL) {
+    if (router->dispatch_us == 0) {
         return;
     }
     router_timeouts_cancel(router);
@@ -190,5 +201,6 @@ const struct http_filter_ops router_ops = {
     .decode_trailers = decode_trailers,
     .on_above_write_watermark = on_above_write_watermark,
     .on_below_write_watermark = on_below_write_watermark,
+    .on_route_released = on_route_released,
     .on_destroy = on_destroy,
 };

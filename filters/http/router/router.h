@@ -58,6 +58,7 @@ struct router {
     struct header_map *request_headers, *request_trailers;
     bool request_ended;
     bool is_upgrade;
+    bool priority_high;
     bool is_done; /* the response is complete, or the stream is over */
     bool is_destroyed;
     /* the attempt in progress; NULL between attempts */

@@ -248,7 +248,7 @@ void router_start_attempt(struct router *router) {
         .io = router->io,
         .arena = http_filter_arena(&router->base),
         .cluster_slot = router->cluster_slot,
-        .priority_high = router->action->priority_high,
+        .priority_high = router->priority_high,
         .downstream_protocol = info->protocol,
         .is_upgrade = router->is_upgrade,
         .sni_override = header_map_get(router->request_headers, HEADER_AUTHORITY),

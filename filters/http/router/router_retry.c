@@ -25,7 +25,7 @@ void router_retry_init(struct router *router) {
 void router_retry_release(struct router *router) {
     if (router->holds_retry) {
         router->holds_retry = false;
-        upstream_retry_release(router->io, router->cluster_slot, router->action->priority_high);
+        upstream_retry_release(router->io, router->cluster_slot, router->priority_high);
     }
 }
 
@@ -41,7 +41,7 @@ static bool schedule(struct router *router, enum http_reset_reason end_reason, u
         return false;
     }
     router_retry_release(router);
-    if (!upstream_retry_acquire(router->io, router->cluster_slot, router->action->priority_high)) {
+    if (!upstream_retry_acquire(router->io, router->cluster_slot, router->priority_high)) {
         stream_info_set_flag(info, RESPONSE_FLAG_UPSTREAM_OVERFLOW);
         return false;
     }

@@ -98,8 +98,8 @@ extern const struct resource_type resource_type_secret;
 const struct resource_type *resource_type_find(struct slice type_url);
 const struct resource_type *resource_type_at(uint32_t index); /* NULL past the last */
 
-/* The resource's name, read off the wire without unpacking; borrowed from `raw`. Empty where there is
- * none or the bytes are no message. */
+/* The resource's name, read off the wire without unpacking; borrowed from `raw`. Of bytes that are no
+ * message what stands before the fault, to refuse them by; empty where there is none. */
 struct slice resource_name(const struct resource_type *type, struct slice raw);
 
 /* The same of a message that is there already. */

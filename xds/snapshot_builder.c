@@ -321,6 +321,16 @@ static bool is_in_response(struct application *application, struct slice name) {
     return record != NULL && record->is_named;
 }
 
+// Which one it was is not known: it might be any of those that seem to be left out.
+static bool has_nameless(const struct application *application) {
+    for (uint32_t i = 0; i < application->response->resource_count; i++) {
+        if (name_of(application->type, &application->response->resources[i]).len == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void remove_absent(struct application *application) {
     struct hash_map *map = map_of(application->builder, application->type);
     struct hash_map named;
@@ -352,10 +362,10 @@ static void remove_named(struct application *application) {
 }
 
 static void apply_removals(struct application *application) {
-    if (application->response->variant == DISCOVERY_SOTW) {
-        remove_absent(application);
-    } else {
+    if (application->response->variant != DISCOVERY_SOTW) {
         remove_named(application);
+    } else if (!has_nameless(application)) {
+        remove_absent(application);
     }
 }
 

@@ -9,6 +9,7 @@
 #include "xds/proto_reflect.h"
 #include "xds/subscription_internal.h"
 #include "xds/transport/file_transport.h"
+#include "xds/wire_check.h"
 
 static const struct stat_def stat_defs[] = {SUBSCRIPTION_STATS(STAT_DEF)};
 static const struct stat_table stat_table = {"subscription", stat_defs, SUBSCRIPTION_STAT_COUNT};
@@ -225,6 +226,28 @@ struct slice subscription_update(struct xds_subscription *s,
     return error;
 }
 
+struct slice subscription_nameless_error(const struct resource_type *type,
+                                         const struct discovery_response *response,
+                                         struct arena *arena) {
+    const struct proto_message_info *info = proto_message_find(slice_from_string(type->message));
+    struct validation v;
+    bool is_refused = false;
+    validation_init(&v, arena, SLICE(""));
+    validation_push(&v, "resources");
+    for (uint32_t i = 0; i < response->resource_count; i++) {
+        const struct discovery_resource *resource = &response->resources[i];
+        validation_push_index(&v, i);
+        if (resource->has_body && resource->name.len == 0 &&
+            resource_name(type, resource->value).len == 0 &&
+            wire_check(info, resource->value, NULL, NULL, &v) != STATUS_OK) {
+            is_refused = true;
+        }
+        validation_pop(&v);
+    }
+    validation_pop(&v);
+    return is_refused ? validation_text(&v, arena) : SLICE("");
+}
+
 /* ---- a stream of its own ---- */
 
 static void own_response(void *arg, const struct discovery_response *response) {
@@ -235,6 +258,8 @@ static void own_response(void *arg, const struct discovery_response *response) {
     struct slice error = SLICE("");
     if (subscription_is_concerned(s, response)) {
         error = subscription_update(s, response, &arena);
+    } else {
+        error = subscription_nameless_error(s->type, response, &arena);
     }
     if (!s->is_dead) {
         ads_session_answer(xds_mux_session(s->mux), response, error);

@@ -40,6 +40,11 @@ struct xds_subscription {
 /* The part of a response that concerns the subscription is applied; the error's text in `arena`. */
 struct slice subscription_update(struct xds_subscription *subscription,
                                  const struct discovery_response *response, struct arena *arena);
+/* What is wrong with resources that nobody can be told of, since no name is to be read off them: empty
+ * where they are such messages all the same. */
+struct slice subscription_nameless_error(const struct resource_type *type,
+                                         const struct discovery_response *response,
+                                         struct arena *arena);
 /* Whether the response has something for it. */
 bool subscription_is_concerned(const struct xds_subscription *subscription,
                                const struct discovery_response *response);

@@ -239,6 +239,18 @@ static enum status walk_field(struct wire_walk *walk, const struct proto_message
     return status;
 }
 
+static void refuse_payload(struct wire_walk *walk, const struct proto_message_info *info,
+                           uint32_t number) {
+    const ProtobufCFieldDescriptor *descriptor =
+        protobuf_c_message_descriptor_get_field(info->descriptor, number);
+    if (descriptor != NULL) {
+        validation_field_error(walk->v, info->fields[descriptor - info->descriptor->fields].name,
+                               "cut off or malformed");
+    } else {
+        validation_error(walk->v, "field number %u is cut off or malformed", number);
+    }
+}
+
 static enum status walk_fields(struct wire_walk *walk, const struct proto_message_info *info,
                                struct slice rest) {
     uint32_t last_number = 0;
@@ -252,7 +264,7 @@ static enum status walk_fields(struct wire_walk *walk, const struct proto_messag
             return STATUS_INVALID;
         }
         if (take_payload(&rest, &field) != STATUS_OK) {
-            validation_error(walk->v, "field number %u is cut off or malformed", field.number);
+            refuse_payload(walk, info, field.number);
             return STATUS_INVALID;
         }
         /* Elements of one field usually lie together; the index is that within the run. */

@@ -117,6 +117,9 @@ static void on_response(void *arg, const struct discovery_response *response) {
         for (uint32_t i = 0; i < response->resource_count; i++) {
             tell_named(client, &dispatch, type, &response->resources[i]);
         }
+        if (hash_map_get(&client->named[type->kind], SLICE("")) == NULL) {
+            add_error(&dispatch, subscription_nameless_error(type, response, &dispatch.arena));
+        }
         for (uint32_t i = 0; i < response->removed_count; i++) {
             tell_removed(client, &dispatch, type, &response->removed[i]);
         }

@@ -147,6 +147,29 @@ START_TEST(xds_refusal_names_the_resource_and_keeps_the_rest) {
 }
 END_TEST
 
+START_TEST(xds_bytes_without_a_name_are_refused_and_remove_nothing) {
+    struct world w;
+    world_init(&w);
+    bring_up(&w);
+    static const struct slice garbage = SLICE_INIT("\xff\xff"),
+                              cut = SLICE_INIT("\x0a\x02in\x1a\x7f");
+    world_receive_bytes(&w, LDS_URL, "l2", &garbage, 1);
+    expect_log(&w, "> LDS v=1 n=l2 !Error adding/updating listener(s) : malformed field tag\n\n");
+    // The name stands before the fault: it is that listener's new version, and the old one stays.
+    world_receive_bytes(&w, LDS_URL, "l3", &cut, 1);
+    expect_log(&w,
+               "> LDS v=1 n=l3 !Error adding/updating listener(s) in: filter_chains: cut off or "
+               "malformed\n\n");
+    world_receive_bytes(&w, CDS_URL, "c2", &garbage, 1);
+    expect_log(&w, "> CDS v=1 n=c2 !Error adding/updating cluster(s) : malformed field tag\n");
+    world_receive_bytes(&w, RDS_URL, "r2", &garbage, 1);
+    expect_log(&w, "> RDS v=1 n=r2 web !resources[0]: malformed field tag\n");
+    world_receive_bytes(&w, EDS_URL, "e2", &garbage, 1);
+    expect_log(&w, "> EDS v=1 n=e2 c1 !resources[0]: malformed field tag\n");
+    world_deinit(&w);
+}
+END_TEST
+
 START_TEST(xds_duplicates_are_refused) {
     struct world w;
     world_init(&w);
@@ -422,6 +445,7 @@ int main(void) {
     tcase_add_test(tcase, xds_sotw_start_makes_before_it_breaks);
     tcase_add_test(tcase, xds_delta_start_and_reconnect);
     tcase_add_test(tcase, xds_refusal_names_the_resource_and_keeps_the_rest);
+    tcase_add_test(tcase, xds_bytes_without_a_name_are_refused_and_remove_nothing);
     tcase_add_test(tcase, xds_duplicates_are_refused);
     tcase_add_test(tcase, xds_update_warms_beside_the_old_and_withholds_the_answer);
     tcase_add_test(tcase, xds_listener_update_waits_for_its_routes);

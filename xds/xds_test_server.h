@@ -154,6 +154,31 @@ static inline void world_receive(struct world *w, const char *yaml) {
     world_turn(w);
 }
 
+/* A response of the state of the world whose resources are these bytes, right or not. */
+static inline void world_receive_bytes(struct world *w, const char *type_url, const char *nonce,
+                                       const struct slice *resources, size_t count) {
+    Envoy__Service__Discovery__V3__DiscoveryResponse response =
+        ENVOY__SERVICE__DISCOVERY__V3__DISCOVERY_RESPONSE__INIT;
+    Google__Protobuf__Any bodies[4], *pointers[4];
+    struct arena arena;
+    ck_assert_uint_le(count, ARRAY_LEN(bodies));
+    for (size_t i = 0; i < count; i++) {
+        google__protobuf__any__init(&bodies[i]);
+        bodies[i].type_url = (char *)(uintptr_t)type_url;
+        bodies[i].value.data = (uint8_t *)(uintptr_t)resources[i].ptr;
+        bodies[i].value.len = resources[i].len;
+        pointers[i] = &bodies[i];
+    }
+    response.type_url = (char *)(uintptr_t)type_url;
+    response.version_info = response.nonce = (char *)(uintptr_t)nonce;
+    response.n_resources = count;
+    response.resources = pointers;
+    arena_init_heap(&arena, 0);
+    w->stream->handler->on_message(w->stream->arg, proto_pack(&response.base, &arena));
+    arena_deinit(&arena);
+    world_turn(w);
+}
+
 static inline void world_end_stream(struct world *w, int code) {
     struct xds_stream *stream = w->stream;
     ck_assert_ptr_nonnull(stream);

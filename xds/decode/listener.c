@@ -122,7 +122,7 @@ static bool decode_chains(struct decoder *d, const LISTENER(Listener) *from,
         out->default_chain = chain;
     }
     if (count == 0 && out->default_chain == NULL) {
-        is_ok = decoder_error(d, "no filter chains specified");
+        is_ok = decoder_field_error(d, "filter_chains", "no filter chains specified");
     }
     return is_ok && check_matches(d, from);
 }

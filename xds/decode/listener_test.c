@@ -244,7 +244,7 @@ struct refusal {
     const char *yaml, *text;
 };
 static const struct refusal refusals[] = {
-    {"name: l\n" ADDRESS, "no filter chains specified"},
+    {"name: l\n" ADDRESS, "filter_chains: no filter chains specified"},
     {"name: l\naddress: {socket_address: {address: a.test, port_value: 1}}\nfilter_chains: "
      "[{filters: [" TCP_PROXY "]}]\n",
      "address.socket_address.address: malformed IP address: a.test"},

@@ -92,7 +92,7 @@ struct slice resource_name(const struct resource_type *type, struct slice raw) {
         uint64_t tag;
         struct slice content;
         if (!take_varint(&raw, &tag) || !take_content(&raw, (unsigned)(tag & 7), &content)) {
-            return (struct slice){0};
+            break;
         }
         if (tag == ((uint64_t)type->name_field << TAG_TYPE_BITS | BYTES)) {
             name = content; // the last one counts, as in any parser

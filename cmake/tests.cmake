@@ -33,6 +33,13 @@ foreach(source IN LISTS fuzz_targets)
   set_tests_properties(fuzz.${corpus} PROPERTIES LABELS fuzz TIMEOUT 300)
 endforeach()
 
+# Mutated resources by the thousand; tests/faults/test_mutated_resources.py makes what it is fed.
+file(GLOB mutation_sources CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/tests/mutation/*.c")
+add_executable(mutate_resources ${mutation_sources})
+set_target_properties(mutate_resources PROPERTIES RUNTIME_OUTPUT_DIRECTORY
+                                                  "${CMAKE_BINARY_DIR}/tests")
+target_link_libraries(mutate_resources PRIVATE sp_common sp_server)
+
 # Programs for conformance tools (tests/peers) and micro-benchmarks (tests/bench): built, not run.
 file(GLOB peer_programs CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/tests/peers/*.c"
      "${CMAKE_SOURCE_DIR}/tests/bench/bench_*.c")

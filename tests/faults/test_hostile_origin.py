@@ -194,15 +194,18 @@ def test_body_is_sent_again_whole(http1_edge, client_type):
     assert http1_edge.origin.attempts[path] == 3
 
 
-def test_random_resets_with_retries_fail_nobody(http1_edge):
+@pytest.mark.parametrize("kind,names", [("http1", ["reset", "close", "reset_in_head"]),
+                                        ("http2", ["reset", "refused"])])
+def test_random_resets_with_retries_fail_nobody(request, kind, names, client_type):
     """One request in a hundred is reset, of many at once; each is answered once, with its own."""
-    chance = random.Random(20)
+    edge, chance = request.getfixturevalue(f"{kind}_edge"), random.Random(20)
+    edge.origin.poisoned.clear()
 
     def work(_):
-        client = clients.Http1(http1_edge.port)
+        client = client_type(edge.port)
         for _ in range(100):
             token = f"token{next(TOKENS)}"
-            name = chance.choice(["reset", "close", "reset_in_head"])
+            name = chance.choice(names)
             path = f"/flaky/{name}/{int(chance.random() < 0.01)}/{token}"
             result = client.get(path)
             assert (result.status, result.body, result.end) == (
@@ -211,4 +214,4 @@ def test_random_resets_with_retries_fail_nobody(http1_edge):
 
     with concurrent.futures.ThreadPoolExecutor(10) as pool:
         list(pool.map(work, range(10)))
-    assert not http1_edge.origin.poisoned
+    assert not edge.origin.poisoned

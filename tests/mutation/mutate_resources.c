@@ -134,10 +134,10 @@ static bool is_plain(struct slice name) {
 
 /* "… NAME: PATH: why": a word without blanks between two colons. */
 static bool names_a_field(struct slice error) {
-    /* No field that the API knows; no field alone. */
+    /* No field that the API knows; no field alone; a map's key, which may hold anything. */
     static const struct slice exceptions[] = {
         SLICE_INIT("field number "), SLICE_INIT("malformed field tag"),
-        SLICE_INIT("duplicate cluster "), SLICE_INIT("duplicate listener ")};
+        SLICE_INIT("duplicate cluster "), SLICE_INIT("duplicate listener "), SLICE_INIT("[\"")};
     size_t at;
     for (size_t i = 0; i < ARRAY_LEN(exceptions); i++) {
         if (slice_find(error, exceptions[i]) != SIZE_MAX) {

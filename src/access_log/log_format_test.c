@@ -71,8 +71,9 @@ static void fill_info(struct fixture *f) {
     info->upstream.first_rx_us = 1005000;
     info->upstream.last_tx_us = 1003000;
     info->upstream.transport_failure_reason = SLICE("delayed connect error: 111");
-    ck_assert_int_eq(address_from_text(&info->upstream.host, SLICE("127.0.0.1:18761"), NULL),
-                     STATUS_OK);
+    struct address host;
+    ck_assert_int_eq(address_from_text(&host, SLICE("127.0.0.1:18761"), NULL), STATUS_OK);
+    info->upstream.host = stored_address_make(&host, NULL);
 }
 
 static void fill_metadata(struct fixture *f) {

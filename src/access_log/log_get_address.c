@@ -2,8 +2,10 @@
 /* Operators about addresses and upstream host names. */
 #include "src/access_log/log_operator.h"
 
+/* `room` for one that is kept in a shorter form. */
 static const struct address *address_of(enum log_address_which which,
-                                        const struct log_format_input *input) {
+                                        const struct log_format_input *input,
+                                        struct address *room) {
     const struct stream_info *info = log_info(input);
     const struct connection_info *connection = log_connection(input);
     switch (which) {
@@ -14,9 +16,11 @@ static const struct address *address_of(enum log_address_which which,
     case LOG_ADDRESS_LOCAL:
         return connection->local;
     case LOG_ADDRESS_UPSTREAM_HOST:
-        return &info->upstream.host;
+        *room = stored_address_get(&info->upstream.host);
+        return room;
     case LOG_ADDRESS_UPSTREAM_LOCAL:
-        return &info->upstream.local;
+        *room = stored_address_get(&info->upstream.local);
+        return room;
     }
     return NULL;
 }
@@ -76,7 +80,8 @@ static void set_address(struct log_value *value, const struct address *address,
 // param: enum log_address_which; param2: enum log_address_form.
 void log_get_address(const struct log_op *op, const struct log_format_input *input,
                      struct log_value *value) {
-    set_address(value, address_of((enum log_address_which)op->param, input),
+    struct address room;
+    set_address(value, address_of((enum log_address_which)op->param, input, &room),
                 (enum log_address_form)op->param2);
 }
 
@@ -92,7 +97,8 @@ void log_get_host_name(const struct log_op *op, const struct log_format_input *i
                        struct log_value *value) {
     const struct upstream_info *upstream = &log_info(input)->upstream;
     if (upstream->host_name.len == 0) {
-        set_address(value, &upstream->host, op->param != 0 ? LOG_ADDRESS_IP : LOG_ADDRESS_FULL);
+        struct address host = stored_address_get(&upstream->host);
+        set_address(value, &host, op->param != 0 ? LOG_ADDRESS_IP : LOG_ADDRESS_FULL);
         return;
     }
     log_value_text(value, op->param != 0 ? without_port(upstream->host_name) : upstream->host_name);

@@ -98,6 +98,14 @@ void log_get_peer_text(const struct log_op *op, const struct log_format_input *i
     log_value_text(value, text);
 }
 
+void log_get_upstream_peer_text(const struct log_op *op, const struct log_format_input *input,
+                                struct log_value *value) {
+    struct slice text;
+    memcpy(&text, field_of(upstream_info_peer(&log_info(input)->upstream), op->param),
+           sizeof(text));
+    log_value_text(value, text);
+}
+
 // param: offsets in stream_info of begin (low half) and end; param2: nanoseconds of the unit.
 void log_get_duration(const struct log_op *op, const struct log_format_input *input,
                       struct log_value *value) {

@@ -42,15 +42,15 @@ void log_get_handshake(const struct log_op *op, const struct log_format_input *i
     log_value_number(value, (connection->handshake_done_us - connection->accepted_us) / 1000);
 }
 
-// param: offset in transport_peer, or in stream_info where param2 is set. Kept as RFC 3339 text by TLS.
+// param: offset in transport_peer; param2: the upstream's. Kept as RFC 3339 text by TLS.
 void log_get_certificate_time(const struct log_op *op, const struct log_format_input *input,
                               struct log_value *value) {
-    const uint8_t *object = op->param2 != 0
-                                ? (const uint8_t *)log_info(input)
-                                : (const uint8_t *)connection_info_peer(log_connection(input));
+    const struct transport_peer *peer = op->param2 != 0
+                                            ? upstream_info_peer(&log_info(input)->upstream)
+                                            : connection_info_peer(log_connection(input));
     struct slice text;
     uint64_t wall_us;
-    memcpy(&text, object + op->param, sizeof(text));
+    memcpy(&text, (const uint8_t *)peer + op->param, sizeof(text));
     if (log_time_parse_rfc3339(text, &wall_us)) {
         set_time(value, op->text, wall_us, false);
     } else {

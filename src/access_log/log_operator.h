@@ -96,11 +96,12 @@ bool log_grpc_status(const struct log_format_input *input, bool only_grpc, uint3
 /* ---- getters and compilers, by file ---- */
 
 log_get_fn log_get_u64, log_get_u32, log_get_info_text, log_get_connection_text, log_get_peer_text,
-    log_get_duration, log_get_constant, log_get_absent, log_get_zero, log_get_protocol,
-    log_get_upstream_protocol, log_get_flags, log_get_details, log_get_failure_reason,
-    log_get_termination, log_get_grpc, log_get_log_type, log_get_local_reply, log_get_stream_id,
-    log_get_unique_id, log_get_close_type, log_get_cluster, log_get_server_name, log_get_coalesce,
-    log_get_map_bytes, log_get_upstream_connection, log_get_cx_rtt;
+    log_get_upstream_peer_text, log_get_duration, log_get_constant, log_get_absent, log_get_zero,
+    log_get_protocol, log_get_upstream_protocol, log_get_flags, log_get_details,
+    log_get_failure_reason, log_get_termination, log_get_grpc, log_get_log_type,
+    log_get_local_reply, log_get_stream_id, log_get_unique_id, log_get_close_type, log_get_cluster,
+    log_get_server_name, log_get_coalesce, log_get_map_bytes, log_get_upstream_connection,
+    log_get_cx_rtt;
 log_get_fn log_get_header, log_get_path, log_get_query_param, log_get_query, log_get_xfcc;
 log_get_fn log_get_address, log_get_host_name;
 log_get_fn log_get_time, log_get_handshake, log_get_certificate_time;

@@ -103,10 +103,10 @@ connection_info_peer(const struct connection_info *connection) {
 
 /* One upstream attempt's facts; the last one stays. */
 struct upstream_info {
-    struct slice cluster_name; /* with alt stat name as Envoy prints it */
-    struct slice host_name;    /* Endpoint.hostname */
-    struct address host;       /* len 0: none chosen */
-    struct address local;
+    struct slice cluster_name;  /* with alt stat name as Envoy prints it */
+    struct slice host_name;     /* Endpoint.hostname */
+    struct stored_address host; /* len 0: none chosen */
+    struct stored_address local;
     uint64_t connection_id;
     enum http_protocol protocol;
     bool has_protocol;
@@ -114,9 +114,14 @@ struct upstream_info {
     uint32_t attempts; /* 1 for the first */
     uint64_t pool_ready_us, first_tx_us, last_tx_us, first_rx_us, last_rx_us;
     uint64_t header_bytes_sent, header_bytes_received, wire_bytes_sent, wire_bytes_received;
-    uint32_t connection_requests; /* streams served on that connection before and with this */
-    struct transport_peer peer;
+    uint32_t connection_requests;      /* streams served on that connection before and with this */
+    const struct transport_peer *peer; /* NULL: plain */
 };
+
+static inline const struct transport_peer *
+upstream_info_peer(const struct upstream_info *upstream) {
+    return upstream->peer != NULL ? upstream->peer : &transport_peer_plain;
+}
 
 /* Dynamic metadata and filter state: small lists in the stream's arena. */
 struct info_entry {
@@ -144,8 +149,7 @@ struct stream_info {
     uint64_t bytes_received, bytes_sent; /* body bytes */
     uint64_t wire_bytes_received, wire_bytes_sent;
     uint64_t header_bytes_received, header_bytes_sent;
-    const struct address *downstream_remote; /* after XFF trust */
-    struct address remote_storage;
+    const struct address *downstream_remote;  /* after XFF trust */
     const struct header_map *request_headers; /* as after the filters; NULL before */
     const struct header_map *response_headers;
     const struct header_map *response_trailers;

@@ -4,6 +4,8 @@
 #include <arpa/inet.h>
 #include <stdio.h>
 
+#include "src/base/arena.h"
+
 enum { IP_TEXT_BYTES = 64, UNIX_PATH_BYTES = sizeof(((struct sockaddr_un *)NULL)->sun_path) };
 
 static const uint8_t v4_mapped_prefix[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
@@ -28,6 +30,15 @@ struct stored_address stored_address_make(const struct address *address, void *r
         memcpy(&compact.ip, &address->any, address->len);
     }
     return compact;
+}
+
+struct stored_address stored_address_keep(const struct address *address, struct arena *arena) {
+    size_t room = stored_address_room(address);
+    return stored_address_make(address, room == 0 ? NULL : arena_alloc(arena, room));
+}
+
+struct stored_address stored_address_dup(const struct stored_address *from, struct arena *arena) {
+    return from->full == NULL ? *from : stored_address_keep(from->full, arena);
 }
 
 struct address stored_address_get(const struct stored_address *compact) {

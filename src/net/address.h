@@ -15,6 +15,8 @@
 #include "src/base/error.h"
 #include "src/base/slice.h"
 
+struct arena;
+
 struct address {
     socklen_t len; /* 0: none */
     union {
@@ -35,6 +37,9 @@ struct stored_address {
 size_t stored_address_room(const struct address *address);
 /* `room` lives as long as the result; it is aligned as a struct address. */
 struct stored_address stored_address_make(const struct address *address, void *room);
+/* The same with whatever it needs from `arena`; and a copy of one whose room may go. */
+struct stored_address stored_address_keep(const struct address *address, struct arena *arena);
+struct stored_address stored_address_dup(const struct stored_address *from, struct arena *arena);
 struct address stored_address_get(const struct stored_address *compact);
 
 enum { ADDRESS_TEXT_BYTES = 128 };

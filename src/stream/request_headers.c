@@ -179,8 +179,9 @@ static void append_xff(struct request_head *head) {
 }
 
 static void set_downstream_address(struct request_head *head, const struct address *address) {
-    head->info->remote_storage = *address;
-    head->info->downstream_remote = &head->info->remote_storage;
+    struct address *copy = (struct address *)arena_alloc(head->info->arena, sizeof(*copy));
+    *copy = *address;
+    head->info->downstream_remote = copy;
 }
 
 static void set_forwarded_proto(struct request_head *head) {

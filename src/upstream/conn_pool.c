@@ -226,9 +226,8 @@ void conn_pool_connect_failed(struct conn_pool *pool, bool timed_out, struct sli
         struct upstream_request *request = LIST_ENTRY(failed.next, struct upstream_request, node);
         conn_pool_unqueue(pool, request);
         conn_pool_count(pool, CLUSTER_STAT_UPSTREAM_RQ_PENDING_FAILURE_EJECT);
-        if (request->options.info != NULL) {
-            request->options.info->transport_failure_reason =
-                arena_dup_slice(request->options.arena, reason);
+        if (request->info != NULL) {
+            request->info->transport_failure_reason = arena_dup_slice(request->arena, reason);
         }
         upstream_request_fail(
             request, timed_out ? HTTP_RESET_CONNECTION_TIMEOUT : HTTP_RESET_CONNECTION_FAILURE,

@@ -33,6 +33,11 @@ static void finish(struct attempt *attempt) {
     RUN_UNTIL(&f, attempt->is_closed || attempt->is_reset);
 }
 
+static bool was_sent_to(const struct attempt *attempt, const struct address *address) {
+    struct address host = stored_address_get(&attempt->info.host);
+    return address_equal(&host, address);
+}
+
 START_TEST(request_over_http1_is_answered) {
     add(web());
     struct attempt attempt;
@@ -40,7 +45,7 @@ START_TEST(request_over_http1_is_answered) {
     finish(&attempt);
     ck_assert(attempt.is_closed && attempt.is_ready);
     ck_assert_uint_eq(attempt.status, 200);
-    ck_assert(address_equal(&attempt.info.host, &server.address));
+    ck_assert(was_sent_to(&attempt, &server.address));
     ck_assert_uint_gt(attempt.info.header_bytes_received, 0);
     ck_assert(slice_equal(attempt.info.cluster_name, SLICE("web")));
     ck_assert_uint_eq(cluster_stat(&f, "web", CLUSTER_STAT_UPSTREAM_RQ_TOTAL), 1);
@@ -364,7 +369,7 @@ START_TEST(removed_host_is_drained) {
     RUN_UNTIL(&f, server_open_connections(&server) == 0);
     ck_assert(attempt_start(&attempt, &f, "web"));
     finish(&attempt);
-    ck_assert(address_equal(&attempt.info.host, &other.address));
+    ck_assert(was_sent_to(&attempt, &other.address));
     attempt_deinit(&attempt);
     server_deinit(&other);
     server_deinit(&server);

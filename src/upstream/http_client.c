@@ -114,7 +114,7 @@ static void on_closed(struct http_client *client, bool is_remote) {
     bool has_requests = client->active != 0;
     bool has_connection = client->connection != NULL;
     struct slice reason = has_connection ? connection_failure_reason(client->connection)
-                                         : slice_from_string(client->start_error.message);
+                                         : slice_from_string(client->start_error->message);
     bool is_orderly = is_remote && slice_is_empty(reason);
     move_to(client, HTTP_CLIENT_CLOSED);
     cancel_timers(client);
@@ -143,6 +143,7 @@ void http_client_release(struct http_client *client) {
     list_remove(&client->node);
     http_codec_free(client->codec);
     connection_free(client->connection);
+    mem_free(client->start_error);
     client->magic = 0;
     mem_free(client);
     pool->client_count--;
@@ -473,8 +474,11 @@ static void open_connection(struct http_client *client) {
         .alpn = alpn,
         .alpn_count = pool->protocol == UPSTREAM_AUTO ? 2 : 1,
     };
-    client->connection = upstream_connect(&request, &client->start_error);
+    struct error err;
+    client->connection = upstream_connect(&request, &err);
     if (client->connection == NULL) {
+        client->start_error = mem_alloc(sizeof(err));
+        *client->start_error = err;
         event_loop_defer(io_of(client)->loop, &client->release);
     }
 }

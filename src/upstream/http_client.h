@@ -35,7 +35,7 @@ struct http_client {
     uint64_t rx_reported;
     struct timer idle_timer, age_timer, ping_timer, pong_timer;
     struct event_deferred release;
-    struct error start_error;
+    struct error *start_error; /* where `connection` is NULL */
     bool is_above_high;
 };
 

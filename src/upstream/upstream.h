@@ -96,6 +96,7 @@ struct upstream_tcp_callbacks {
 };
 struct upstream_tcp_options {
     struct io_context *io;
+    struct arena *arena; /* of what `info` points to */
     uint32_t cluster_slot;
     struct lb_context lb;
     struct slice sni_override;

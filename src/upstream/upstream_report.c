@@ -86,7 +86,7 @@ static void report_answer(struct io_context *io, const struct upstream_request *
     count_status(cluster, io->index, status, group);
     host_count(host->host, is_error ? HOST_STAT_RQ_ERROR : HOST_STAT_RQ_SUCCESS);
     outlier_detector_report(io, cluster->state,
-                            outlier_config_of(io, request->options.cluster_slot, cluster->state),
+                            outlier_config_of(io, request->cluster_slot, cluster->state),
                             host->host, OUTLIER_RESPONSE, status);
 }
 

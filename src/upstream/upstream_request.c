@@ -5,15 +5,11 @@
 #include "src/http/upgrade.h"
 
 static uint64_t now_us(const struct upstream_request *request) {
-    return event_loop_now_us(request->options.io->loop);
-}
-
-static struct upstream_info *info_of(struct upstream_request *request) {
-    return request->options.info;
+    return event_loop_now_us(request->io->loop);
 }
 
 static void change_above(struct upstream_request *request, bool is_above) {
-    const struct http_stream_sink *sink = &request->options.sink;
+    const struct http_stream_sink *sink = &request->sink;
     if (is_above) {
         if (request->above_count++ == 0) {
             sink->ops->on_above_high_watermark(sink->arg);
@@ -57,7 +53,7 @@ static void leave_connection(struct upstream_request *request, bool keep) {
 }
 
 static void copy_byte_counts(struct upstream_request *request) {
-    struct upstream_info *info = info_of(request);
+    struct upstream_info *info = request->info;
     const struct http_codec_stream *stream = request->stream;
     if (info == NULL || stream == NULL) {
         return;
@@ -69,7 +65,7 @@ static void copy_byte_counts(struct upstream_request *request) {
 }
 
 static void note_received(struct upstream_request *request) {
-    struct upstream_info *info = info_of(request);
+    struct upstream_info *info = request->info;
     if (info != NULL) {
         info->last_rx_us = now_us(request);
         info->first_rx_us = info->first_rx_us == 0 ? info->last_rx_us : info->first_rx_us;
@@ -87,28 +83,28 @@ static void sink_headers(void *arg, struct header_map *headers, bool end_stream)
     uint32_t status = http_status_of(headers);
     // From here on the connection carries something else than HTTP/1.
     request->is_upgraded = status == 101 || (request->is_connect && status >= 200 && status < 300);
-    request->options.sink.ops->on_headers(request->options.sink.arg, headers, end_stream);
+    request->sink.ops->on_headers(request->sink.arg, headers, end_stream);
 }
 
 static void sink_informational(void *arg, struct header_map *headers) {
     struct upstream_request *request = arg;
     CHECK_MAGIC(request, UPSTREAM_REQUEST_MAGIC);
     note_received(request);
-    request->options.sink.ops->on_informational(request->options.sink.arg, headers);
+    request->sink.ops->on_informational(request->sink.arg, headers);
 }
 
 static void sink_data(void *arg, struct buffer *data, bool end_stream) {
     struct upstream_request *request = arg;
     CHECK_MAGIC(request, UPSTREAM_REQUEST_MAGIC);
     note_received(request);
-    request->options.sink.ops->on_data(request->options.sink.arg, data, end_stream);
+    request->sink.ops->on_data(request->sink.arg, data, end_stream);
 }
 
 static void sink_trailers(void *arg, struct header_map *trailers) {
     struct upstream_request *request = arg;
     CHECK_MAGIC(request, UPSTREAM_REQUEST_MAGIC);
     note_received(request);
-    request->options.sink.ops->on_trailers(request->options.sink.arg, trailers);
+    request->sink.ops->on_trailers(request->sink.arg, trailers);
 }
 
 static void sink_reset(void *arg, enum http_reset_reason reason, const char *detail) {
@@ -120,7 +116,7 @@ static void sink_reset(void *arg, enum http_reset_reason reason, const char *det
     }
     // HTTP/1 cannot end a message early and go on.
     leave_connection(request, !is_http1(request));
-    request->options.sink.ops->on_reset(request->options.sink.arg, reason, detail);
+    request->sink.ops->on_reset(request->sink.arg, reason, detail);
 }
 
 static void sink_closed(void *arg) {
@@ -128,12 +124,12 @@ static void sink_closed(void *arg) {
     CHECK_MAGIC(request, UPSTREAM_REQUEST_MAGIC);
     copy_byte_counts(request);
     if (request->complete_us != 0) {
-        stats_record(conn_pool_state(request->pool)->stats, request->options.io->index,
+        stats_record(conn_pool_state(request->pool)->stats, request->io->index,
                      CLUSTER_STAT_UPSTREAM_RQ_TIME,
                      (now_us(request) - request->complete_us) / 1000);
     }
     leave_connection(request, !(request->is_upgraded && is_http1(request)));
-    request->options.sink.ops->on_stream_closed(request->options.sink.arg);
+    request->sink.ops->on_stream_closed(request->sink.arg);
 }
 
 static void sink_above(void *arg) {
@@ -164,7 +160,7 @@ void upstream_request_fail(struct upstream_request *request, enum http_reset_rea
     CHECK_MAGIC(request, UPSTREAM_REQUEST_MAGIC);
     ASSERT(!list_is_linked(&request->node));
     request->state = UPSTREAM_REQUEST_DONE;
-    request->options.sink.ops->on_reset(request->options.sink.arg, reason, detail);
+    request->sink.ops->on_reset(request->sink.arg, reason, detail);
 }
 
 void upstream_request_lost(struct upstream_request *request) {
@@ -177,7 +173,7 @@ void upstream_request_reserved(struct upstream_request *request, struct http_cli
     CHECK_MAGIC(request, UPSTREAM_REQUEST_MAGIC);
     request->state = UPSTREAM_REQUEST_RESERVED;
     request->client = client;
-    event_loop_defer(request->options.io->loop, &request->open);
+    event_loop_defer(request->io->loop, &request->open);
 }
 
 /* Our direction ended. */
@@ -196,8 +192,8 @@ static const struct header_map *headers_to_send(struct upstream_request *request
     if (is_http1(request) || !header_map_has(headers, HEADER_UPGRADE)) {
         return headers;
     }
-    struct header_map *copy = ARENA_NEW(request->options.arena, struct header_map);
-    header_map_copy(copy, headers, request->options.arena);
+    struct header_map *copy = ARENA_NEW(request->arena, struct header_map);
+    header_map_copy(copy, headers, request->arena);
     request->upgrade_protocol = header_map_get(copy, HEADER_UPGRADE);
     upgrade_request_to_http2(copy);
     return copy;
@@ -208,7 +204,7 @@ static void send_headers(struct upstream_request *request) {
     const struct header_map *headers = headers_to_send(request);
     bool end_stream = request->end_with_headers;
     request->headers = NULL;
-    struct upstream_info *info = info_of(request);
+    struct upstream_info *info = request->info;
     if (info != NULL) {
         info->first_tx_us = now_us(request);
         info->last_tx_us = info->first_tx_us;
@@ -223,7 +219,7 @@ static void send_headers(struct upstream_request *request) {
     leave_connection(request, !is_http1(request));
     // The owner may be the one who called.
     event_deferred_init(&request->open, fail_invalid, request);
-    event_loop_defer(request->options.io->loop, &request->open);
+    event_loop_defer(request->io->loop, &request->open);
 }
 
 static void send_body(struct upstream_request *request) {
@@ -235,8 +231,8 @@ static void send_body(struct upstream_request *request) {
             return;
         }
     }
-    if (info_of(request) != NULL) {
-        info_of(request)->last_tx_us = now_us(request);
+    if (request->info != NULL) {
+        request->info->last_tx_us = now_us(request);
     }
     if (end_stream) {
         note_complete(request);
@@ -249,8 +245,8 @@ static void send_trailers(struct upstream_request *request) {
     const struct header_map *trailers = request->trailers;
     request->trailers = NULL;
     note_complete(request);
-    if (info_of(request) != NULL) {
-        info_of(request)->last_tx_us = now_us(request);
+    if (request->info != NULL) {
+        request->info->last_tx_us = now_us(request);
     }
     http_stream_encode_trailers(request->stream, trailers);
 }
@@ -301,7 +297,7 @@ static void copy_peer(struct transport_peer *peer, struct arena *arena) {
 }
 
 static void note_connection(struct upstream_request *request) {
-    struct upstream_info *info = info_of(request);
+    struct upstream_info *info = request->info;
     const struct http_client *client = request->client;
     if (info == NULL) {
         return;
@@ -312,11 +308,14 @@ static void note_connection(struct upstream_request *request) {
     info->connection_id = connection_id(client->connection);
     info->connection_requests = client->served;
     const struct address *local = connection_local_address(client->connection);
-    info->local = local == NULL ? (struct address){0} : *local;
+    info->local = local == NULL ? (struct stored_address){.len = 0}
+                                : stored_address_keep(local, request->arena);
     if (request->pool->settings.is_tls) {
         struct transport *transport = connection_transport(client->connection);
-        transport->ops->peer(transport, &info->peer);
-        copy_peer(&info->peer, request->options.arena);
+        struct transport_peer *peer = ARENA_NEW(request->arena, struct transport_peer);
+        transport->ops->peer(transport, peer);
+        copy_peer(peer, request->arena);
+        info->peer = peer;
     }
 }
 
@@ -325,7 +324,7 @@ static void open_stream(void *arg) {
     CHECK_MAGIC(request, UPSTREAM_REQUEST_MAGIC);
     ASSERT(request->state == UPSTREAM_REQUEST_RESERVED);
     struct http_client *client = request->client;
-    struct http_stream_sink sink = {&codec_sink_ops, request, request->options.sink.arena};
+    struct http_stream_sink sink = {&codec_sink_ops, request, request->sink.arena};
     request->stream = http_codec_new_stream(client->codec, &sink);
     if (request->stream == NULL) {
         upstream_request_lost(request);
@@ -342,8 +341,8 @@ static void open_stream(void *arg) {
     if (client->is_above_high) {
         upstream_request_connection_above(request, true);
     }
-    if (request->state == UPSTREAM_REQUEST_ACTIVE && request->options.on_pool_ready != NULL) {
-        request->options.on_pool_ready(request->options.sink.arg);
+    if (request->state == UPSTREAM_REQUEST_ACTIVE && request->on_pool_ready != NULL) {
+        request->on_pool_ready(request->sink.arg);
     }
     if (request->state == UPSTREAM_REQUEST_ACTIVE) {
         send_waiting(request);
@@ -354,7 +353,13 @@ static struct upstream_request *request_new(const struct upstream_request_option
                                             struct conn_pool *pool) {
     struct upstream_request *request = ARENA_NEW(options->arena, struct upstream_request);
     request->magic = UPSTREAM_REQUEST_MAGIC;
-    request->options = *options;
+    request->io = options->io;
+    request->arena = options->arena;
+    request->info = options->info;
+    request->sink = options->sink;
+    request->on_pool_ready = options->on_pool_ready;
+    request->cluster_slot = options->cluster_slot;
+    request->buffer_limit_bytes = options->buffer_limit_bytes;
     request->pool = pool;
     list_init(&request->node);
     event_deferred_init(&request->open, open_stream, request);
@@ -440,7 +445,7 @@ void upstream_request_data(struct upstream_request *request, struct buffer *data
         send_body(request);
         return;
     }
-    uint32_t limit = request->options.buffer_limit_bytes;
+    uint32_t limit = request->buffer_limit_bytes;
     if (limit != 0 && request->body.len > limit && !request->is_body_above) {
         request->is_body_above = true;
         change_above(request, true);
@@ -511,5 +516,5 @@ struct host *upstream_request_host(const struct upstream_request *request) {
 }
 
 const struct cluster_part *upstream_request_cluster(const struct upstream_request *request) {
-    return upstream_cluster_part(request->options.io, request->options.cluster_slot);
+    return upstream_cluster_part(request->io, request->cluster_slot);
 }

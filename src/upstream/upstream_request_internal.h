@@ -19,7 +19,14 @@ struct upstream_request {
     uint32_t magic;
     enum upstream_request_state state;
     struct list_node node; /* in pool->pending or client->requests */
-    struct upstream_request_options options;
+    /* of its options, what is needed after the choice of the host */
+    struct io_context *io;
+    struct arena *arena;
+    struct upstream_info *info;
+    struct http_stream_sink sink;
+    void (*on_pool_ready)(void *arg);
+    uint32_t cluster_slot;
+    uint32_t buffer_limit_bytes;
     struct conn_pool *pool;
     struct http_client *client;       /* RESERVED, ACTIVE */
     struct http_codec_stream *stream; /* ACTIVE */

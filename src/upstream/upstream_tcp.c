@@ -47,6 +47,7 @@ static void tcp_free(struct upstream_tcp *tcp) {
     event_loop_defer_cancel(&tcp->deferred);
     connection_free(tcp->connection);
     connect_settings_deinit(&tcp->settings);
+    mem_free(tcp->start_error);
     list_remove(&tcp->node);
     tcp->magic = 0;
     mem_free(tcp);
@@ -71,7 +72,7 @@ static void fail(struct upstream_tcp *tcp, struct slice reason, bool timed_out) 
 static void on_start_failed(void *arg) {
     struct upstream_tcp *tcp = arg;
     CHECK_MAGIC(tcp, UPSTREAM_TCP_MAGIC);
-    fail(tcp, slice_from_string(tcp->start_error.message), false);
+    fail(tcp, slice_from_string(tcp->start_error->message), false);
 }
 
 static void ready(struct upstream_tcp *tcp) {
@@ -90,7 +91,8 @@ static void ready(struct upstream_tcp *tcp) {
         info->pool_ready_us = event_loop_now_us(io->loop);
         info->connection_id = connection_id(tcp->connection);
         const struct address *local = connection_local_address(tcp->connection);
-        info->local = local == NULL ? (struct address){0} : *local;
+        info->local = local == NULL ? (struct stored_address){.len = 0}
+                                    : stored_address_keep(local, tcp->options.arena);
     }
     tcp->options.callbacks->on_ready(tcp->options.arg, tcp->connection);
 }
@@ -160,8 +162,11 @@ static struct upstream_tcp *tcp_new(const struct upstream_tcp_options *options,
         .arg = tcp,
         .enable_half_close = true,
     };
-    tcp->connection = upstream_connect(&request, &tcp->start_error);
+    struct error err;
+    tcp->connection = upstream_connect(&request, &err);
     if (tcp->connection == NULL) {
+        tcp->start_error = mem_alloc(sizeof(err));
+        *tcp->start_error = err;
         event_loop_defer(options->io->loop, &tcp->deferred);
     }
     return tcp;
@@ -182,7 +187,7 @@ struct upstream_tcp *upstream_tcp_start(const struct upstream_tcp_options *optio
         return NULL;
     }
     if (options->info != NULL) {
-        options->info->host = stored_address_get(&host->host->address);
+        options->info->host = stored_address_dup(&host->host->address, options->arena);
     }
     struct circuit_breaker *breaker = &cluster->state->breakers[0];
     if (!circuit_breaker_try(breaker, io->index, BREAKER_CONNECTIONS)) {

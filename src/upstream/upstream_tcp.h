@@ -15,7 +15,7 @@ struct upstream_tcp {
     struct worker_host *host;
     struct connect_settings settings;
     struct connection *connection;
-    struct error start_error;
+    struct error *start_error;      /* NULL: none */
     struct event_deferred deferred; /* a failed start is told; a flushed connection is freed */
     uint64_t created_us;
     bool is_ready;

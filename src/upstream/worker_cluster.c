@@ -159,7 +159,7 @@ void upstream_info_set_host(struct upstream_info *info, struct arena *arena,
         info->cluster_name = arena_dup_slice(arena, state->stat_name);
     }
     if (host != NULL) {
-        info->host = stored_address_get(&host->address);
+        info->host = stored_address_dup(&host->address, arena);
         info->host_name = slice_is_empty(host->hostname) ? (struct slice){0}
                                                          : arena_dup_slice(arena, host->hostname);
     }

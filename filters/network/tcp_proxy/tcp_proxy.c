@@ -186,6 +186,7 @@ static enum response_flag flag_of(enum upstream_failure failure) {
 static bool connect_upstream(struct tcp_proxy *proxy) {
     struct upstream_tcp_options options = {
         .io = proxy->io,
+        .arena = &proxy->arena,
         .cluster_slot = proxy->cluster->slot,
         .info = &proxy->info.upstream,
         .callbacks = &connect_callbacks,

@@ -173,8 +173,10 @@ static void on_route_released(struct http_filter *f) {
     router->route = NULL;
     router->action = NULL;
     router->weighted = NULL;
-    router->retry.policy = NULL;
-    router->may_retry = false;
+    if (router->tries != NULL) {
+        router->tries->may_retry = false;
+        router->tries->retry.policy = NULL;
+    }
 }
 
 static void on_destroy(struct http_filter *f) {
@@ -187,7 +189,7 @@ static void on_destroy(struct http_filter *f) {
     }
     router_timeouts_cancel(router);
     router_retry_release(router);
-    buffer_clear(&router->replay);
+    router_retry_forget_body(router);
     if (router->attempt != NULL && router->request_ended && router->response_ended) {
         router_await_close(router);
         return;

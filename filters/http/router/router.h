@@ -46,6 +46,17 @@ extern const struct stat_table router_stat_table;
 
 enum { ROUTER_MAGIC = 0x726f7574 };
 
+/* What only a request needs that may be tried again, or whose attempts have times of their own. */
+struct router_tries {
+    bool may_retry;
+    struct retry_state retry;
+    struct buffer replay; /* request bytes sent so far, shared not copied */
+    bool replay_abandoned;
+    struct host *tried_hosts[8]; /* for previous_hosts; addresses only, never dereferenced */
+    uint32_t tried_count;
+    struct timer per_try_timer, per_try_idle_timer, retry_timer;
+};
+
 struct router {
     struct http_filter base;
     uint32_t magic;
@@ -70,19 +81,13 @@ struct router {
     bool response_ended;
     struct event_deferred farewell; /* ends an attempt that its codec did not close by itself */
     uint64_t attempt_start_us, dispatch_us;
-    struct host *tried_hosts[8]; /* for previous_hosts; addresses only, never dereferenced */
-    uint32_t tried_count;
-    /* retries */
-    bool may_retry;
-    struct retry_state retry;
-    bool holds_retry;     /* counted against the retry breaker */
-    struct buffer replay; /* request bytes sent so far, shared not copied */
-    bool replay_abandoned;
+    struct router_tries *tries; /* NULL: one attempt, which has as long as the request */
+    bool holds_retry;           /* counted against the retry breaker */
     uint32_t replay_limit_bytes;
     /* times */
     uint32_t timeout_ms, per_try_timeout_ms, per_try_idle_timeout_ms;
     bool timeout_armed;
-    struct timer timeout_timer, per_try_timer, per_try_idle_timer, retry_timer;
+    struct timer timeout_timer;
     bool response_paused;
     bool request_paused;
     bool timeout_alt_response;
@@ -108,12 +113,18 @@ bool router_retry_reset(struct router *router, enum http_reset_reason reason);
 bool router_retry_timeout(struct router *router);
 void router_retry_init(struct router *router);
 void router_retry_release(struct router *router);
+/* What was sent is not sent again. */
+void router_retry_forget_body(struct router *router);
 
 /* router_timeout.c */
 void router_timeouts_init(struct router *router);
+/* An attempt may have less time than the request. */
+bool router_has_per_try_timeouts(const struct router *router);
+void router_timeouts_init_tries(struct router *router);
 void router_timeouts_request_ended(struct router *router);
 void router_timeouts_attempt_started(struct router *router);
 void router_timeouts_activity(struct router *router);
+void router_timeouts_response_started(struct router *router);
 void router_timeouts_attempt_ended(struct router *router);
 void router_timeouts_cancel(struct router *router);
 

@@ -52,10 +52,9 @@ static void on_headers(void *arg, struct header_map *headers, bool end_stream) {
         return;
     }
     upstream_report_response(router->io, router->attempt, status);
-    timer_cancel(&router->per_try_timer);
     router->response_started = true;
-    buffer_clear(&router->replay);
-    router->replay_abandoned = true;
+    router_timeouts_response_started(router);
+    router_retry_forget_body(router);
     info->response_code = status; // header operations of the route may ask for it
     info->response_code_details = SLICE("via_upstream");
     info->stage_us[STAGE_FILTER_RESPONSE] = info->upstream.first_rx_us;
@@ -177,9 +176,9 @@ static void on_pool_ready(void *arg) {
 /* ---- the request ---- */
 
 static bool refuse_tried(void *arg, const struct host *host) {
-    const struct router *router = arg;
-    for (uint32_t i = 0; i < router->tried_count; i++) {
-        if (router->tried_hosts[i] == host) {
+    const struct router_tries *tries = arg;
+    for (uint32_t i = 0; i < tries->tried_count; i++) {
+        if (tries->tried_hosts[i] == host) {
             return true;
         }
     }
@@ -199,10 +198,10 @@ static void fill_lb_context(struct router *router, struct lb_context *lb) {
                              : router->action->metadata_match;
     lb->request_headers = router->request_headers;
     lb->downstream = info->connection;
-    const struct retry_policy *policy = router->retry.policy;
+    const struct retry_policy *policy = router->tries == NULL ? NULL : router->tries->retry.policy;
     if (router->attempt_count > 0 && policy != NULL && policy->avoid_previous_hosts) {
         lb->refuse = refuse_tried;
-        lb->refuse_arg = router;
+        lb->refuse_arg = router->tries;
         lb->max_attempts = policy->host_selection_max_attempts;
     }
 }
@@ -218,14 +217,15 @@ static void set_attempt_count(struct router *router) {
 
 /* The part of the request that earlier attempts have seen. */
 static void send_replay(struct router *router) {
-    bool has_body = !buffer_is_empty(&router->replay);
+    const struct buffer *replay = router->tries == NULL ? NULL : &router->tries->replay;
+    bool has_body = replay != NULL && !buffer_is_empty(replay);
     bool has_trailers = router->request_trailers != NULL;
     bool ends_here = router->request_ended && !has_body && !has_trailers;
     upstream_request_headers(router->attempt, router->request_headers, ends_here);
     if (has_body && router->attempt != NULL) {
         struct buffer copy;
         buffer_init(&copy, &router->io->buffers);
-        buffer_share(&copy, &router->replay);
+        buffer_share(&copy, replay);
         upstream_request_data(router->attempt, &copy, router->request_ended && !has_trailers);
         buffer_deinit(&copy);
     }
@@ -235,9 +235,9 @@ static void send_replay(struct router *router) {
 }
 
 static void note_host(struct router *router) {
-    struct host *host = upstream_request_host(router->attempt);
-    if (router->tried_count < ARRAY_LEN(router->tried_hosts)) {
-        router->tried_hosts[router->tried_count++] = host;
+    struct router_tries *tries = router->tries;
+    if (tries != NULL && tries->tried_count < ARRAY_LEN(tries->tried_hosts)) {
+        tries->tried_hosts[tries->tried_count++] = upstream_request_host(router->attempt);
     }
 }
 
@@ -296,18 +296,17 @@ void router_end_attempt(struct router *router, enum http_reset_reason reason) {
 /* Over the limit no retry is possible any more; but what comes while one is already being waited for is
  * kept, or the next attempt would lack it. */
 static void keep_for_replay(struct router *router, const struct buffer *data) {
-    if (!router->may_retry || router->replay_abandoned) {
-        router->replay_abandoned = true;
+    struct router_tries *tries = router->tries;
+    if (tries == NULL || !tries->may_retry || tries->replay_abandoned) {
         return;
     }
-    bool is_over = router->replay.len + data->len > router->replay_limit_bytes;
+    bool is_over = tries->replay.len + data->len > router->replay_limit_bytes;
     if (is_over && router->attempt != NULL) {
-        router->replay_abandoned = true;
-        buffer_clear(&router->replay);
+        router_retry_forget_body(router);
         router_count_cluster(router, CLUSTER_STAT_RETRY_OR_SHADOW_ABANDONED);
         return;
     }
-    buffer_share(&router->replay, data);
+    buffer_share(&tries->replay, data);
 }
 
 void router_attempt_data(struct router *router, struct buffer *data, bool end_stream) {

@@ -15,11 +15,31 @@ void router_retry_init(struct router *router) {
     const struct retry_policy *policy = router->action->retry != NULL ? router->action->retry
                                         : vhost != NULL               ? vhost->retry
                                                                       : NULL;
-    timer_init(&router->retry_timer, on_retry_timer, router);
-    buffer_init(&router->replay, &router->io->buffers);
-    router->may_retry = retry_state_init(&router->retry, policy, router->request_headers, true,
-                                         http_filter_arena(&router->base)) &&
-                        !router->is_upgrade;
+    struct retry_state retry = {0};
+    bool may_retry = retry_state_init(&retry, policy, router->request_headers, true,
+                                      http_filter_arena(&router->base)) &&
+                     !router->is_upgrade;
+    if (!may_retry && !router_has_per_try_timeouts(router)) {
+        return;
+    }
+    struct router_tries *tries = ARENA_NEW(http_filter_arena(&router->base), struct router_tries);
+    tries->may_retry = may_retry;
+    tries->retry = retry;
+    timer_init(&tries->retry_timer, on_retry_timer, router);
+    buffer_init(&tries->replay, &router->io->buffers);
+    router->tries = tries;
+    router_timeouts_init_tries(router);
+}
+
+void router_retry_forget_body(struct router *router) {
+    if (router->tries != NULL) {
+        router->tries->replay_abandoned = true;
+        buffer_clear(&router->tries->replay);
+    }
+}
+
+static bool may_retry(const struct router *router) {
+    return router->tries != NULL && router->tries->may_retry;
 }
 
 void router_retry_release(struct router *router) {
@@ -32,10 +52,11 @@ void router_retry_release(struct router *router) {
 /* Takes a retry from policy and breaker and schedules it; status: of the answer not passed on, or 0. */
 static bool schedule(struct router *router, enum http_reset_reason end_reason, uint32_t status) {
     struct stream_info *info = http_filter_info(&router->base);
-    if (router->replay_abandoned || router->response_started) {
+    struct router_tries *tries = router->tries;
+    if (tries->replay_abandoned || router->response_started) {
         return false;
     }
-    if (!retry_state_take(&router->retry)) {
+    if (!retry_state_take(&tries->retry)) {
         stream_info_set_flag(info, RESPONSE_FLAG_UPSTREAM_RETRY_LIMIT_EXCEEDED);
         router_count_cluster(router, CLUSTER_STAT_UPSTREAM_RQ_RETRY_LIMIT_EXCEEDED);
         return false;
@@ -52,16 +73,16 @@ static bool schedule(struct router *router, enum http_reset_reason end_reason, u
         upstream_report_retried(router->io, router->attempt, status);
     }
     router_end_attempt(router, end_reason);
-    timer_arm(router->io->loop, &router->retry_timer,
-              retry_state_backoff_ms(&router->retry, &router->io->random));
+    timer_arm(router->io->loop, &tries->retry_timer,
+              retry_state_backoff_ms(&tries->retry, &router->io->random));
     return true;
 }
 
 bool router_retry_status(struct router *router, const struct header_map *response_headers) {
-    if (!router->may_retry) {
+    if (!may_retry(router)) {
         return false;
     }
-    if (retry_state_wants_status(&router->retry, response_headers)) {
+    if (retry_state_wants_status(&router->tries->retry, response_headers)) {
         return schedule(router, HTTP_RESET_LOCAL, http_status_of(response_headers));
     }
     if (router->holds_retry) { /* a retry brought an answer that needs no other */
@@ -71,12 +92,12 @@ bool router_retry_status(struct router *router, const struct header_map *respons
 }
 
 bool router_retry_reset(struct router *router, enum http_reset_reason reason) {
-    return router->may_retry &&
-           retry_state_wants_reset(&router->retry, reason, router->attempt_sent) &&
+    return may_retry(router) &&
+           retry_state_wants_reset(&router->tries->retry, reason, router->attempt_sent) &&
            schedule(router, reason, 0);
 }
 
 bool router_retry_timeout(struct router *router) {
-    return router->may_retry && retry_state_wants_timeout(&router->retry) &&
+    return may_retry(router) && retry_state_wants_timeout(&router->tries->retry) &&
            schedule(router, HTTP_RESET_LOCAL, 0);
 }

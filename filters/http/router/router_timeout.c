@@ -84,7 +84,9 @@ static void on_timeout(void *arg) {
     struct router *router = arg;
     report_timeout(router, CLUSTER_STAT_UPSTREAM_RQ_TIMEOUT);
     router_end_attempt(router, HTTP_RESET_LOCAL);
-    timer_cancel(&router->retry_timer);
+    if (router->tries != NULL) {
+        timer_cancel(&router->tries->retry_timer);
+    }
     router_reply_timeout(router, SLICE("response_timeout"));
 }
 
@@ -127,8 +129,6 @@ void router_timeouts_init(struct router *router) {
                                        : vhost != NULL       ? vhost->retry
                                                              : NULL;
     timer_init(&router->timeout_timer, on_timeout, router);
-    timer_init(&router->per_try_timer, on_per_try, router);
-    timer_init(&router->per_try_idle_timer, on_per_try_idle, router);
     // A route with max_stream_duration has that alone for a limit, as in Envoy.
     router->timeout_ms = action->has_max_stream_duration ? 0 : action->timeout_ms;
     router->per_try_timeout_ms = retry == NULL ? CONFIG_TIMEOUT_UNSET : retry->per_try_timeout_ms;
@@ -153,9 +153,18 @@ static bool is_set(uint32_t ms) {
     return ms != 0 && ms != CONFIG_TIMEOUT_UNSET;
 }
 
+bool router_has_per_try_timeouts(const struct router *router) {
+    return is_set(router->per_try_timeout_ms) || is_set(router->per_try_idle_timeout_ms);
+}
+
+void router_timeouts_init_tries(struct router *router) {
+    timer_init(&router->tries->per_try_timer, on_per_try, router);
+    timer_init(&router->tries->per_try_idle_timer, on_per_try_idle, router);
+}
+
 static void arm_per_try(struct router *router) {
     if (is_set(router->per_try_timeout_ms) && router->request_ended) {
-        timer_arm(router->io->loop, &router->per_try_timer, router->per_try_timeout_ms);
+        timer_arm(router->io->loop, &router->tries->per_try_timer, router->per_try_timeout_ms);
     }
 }
 
@@ -173,23 +182,35 @@ void router_timeouts_request_ended(struct router *router) {
 void router_timeouts_attempt_started(struct router *router) {
     arm_per_try(router);
     if (is_set(router->per_try_idle_timeout_ms)) {
-        timer_arm(router->io->loop, &router->per_try_idle_timer, router->per_try_idle_timeout_ms);
+        timer_arm(router->io->loop, &router->tries->per_try_idle_timer,
+                  router->per_try_idle_timeout_ms);
     }
 }
 
 void router_timeouts_activity(struct router *router) {
-    if (timer_is_armed(&router->per_try_idle_timer)) {
-        timer_arm(router->io->loop, &router->per_try_idle_timer, router->per_try_idle_timeout_ms);
+    struct router_tries *tries = router->tries;
+    if (tries != NULL && timer_is_armed(&tries->per_try_idle_timer)) {
+        timer_arm(router->io->loop, &tries->per_try_idle_timer, router->per_try_idle_timeout_ms);
+    }
+}
+
+void router_timeouts_response_started(struct router *router) {
+    if (router->tries != NULL) {
+        timer_cancel(&router->tries->per_try_timer);
     }
 }
 
 void router_timeouts_attempt_ended(struct router *router) {
-    timer_cancel(&router->per_try_timer);
-    timer_cancel(&router->per_try_idle_timer);
+    if (router->tries != NULL) {
+        timer_cancel(&router->tries->per_try_timer);
+        timer_cancel(&router->tries->per_try_idle_timer);
+    }
 }
 
 void router_timeouts_cancel(struct router *router) {
     router_timeouts_attempt_ended(router);
     timer_cancel(&router->timeout_timer);
-    timer_cancel(&router->retry_timer);
+    if (router->tries != NULL) {
+        timer_cancel(&router->tries->retry_timer);
+    }
 }

@@ -22,7 +22,7 @@ struct dns_resolver;
 struct overload_state;
 
 /* Arena blocks of streams. */
-enum { IO_ARENA_BLOCK_BYTES = 4096 };
+enum { IO_ARENA_BLOCK_BYTES = 2048 };
 
 struct io_context {
     uint32_t index; /* 0..workers-1 for workers, `workers` for the control thread: the stats cell */

@@ -7,7 +7,7 @@
 #include "src/http/header_id_table.h"
 
 enum {
-    INITIAL_CAPACITY = 24,
+    INITIAL_CAPACITY = 14,     // most heads: with stream and map they fill an arena block
     MAX_ENTRIES = HEADER_NONE, /* indexes are 16 bits, one of them means "none" */
     ENTRY_OVERHEAD_BYTES = 32, /* RFC 9113 §6.5.2 */
     UINT64_TEXT_BYTES = 20,

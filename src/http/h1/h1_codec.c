@@ -9,7 +9,6 @@
 enum {
     DEFAULT_HEADERS_BYTES = 60 * 1024,
     DEFAULT_HEADERS_COUNT = 100,
-    USUAL_FIELDS = 28,
 };
 
 struct h1_codec *h1_codec_new(const struct http_codec_ops *ops,
@@ -270,7 +269,6 @@ static enum h1_step read_head(struct h1_codec *codec, struct buffer *input) {
         codec->headers =
             (struct header_map *)arena_alloc(codec->sink.arena, sizeof(*codec->headers));
         header_map_init(codec->headers, codec->sink.arena);
-        header_map_reserve(codec->headers, USUAL_FIELDS);
     }
     bool is_end;
     enum h1_step step = read_lines(codec, input, &is_end);

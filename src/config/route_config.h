@@ -9,6 +9,7 @@
 
 #include "src/config/common_config.h"
 #include "src/config/config_part.h"
+#include "src/config/rate_limit_config.h"
 
 enum route_match_kind {
     ROUTE_MATCH_PREFIX,
@@ -145,7 +146,7 @@ struct route_action {
     uint32_t upgrade_count;
     const struct internal_redirect_policy *internal_redirect;
     bool include_vh_rate_limits;
-    const void *rate_limits; /* model of the ratelimit filters; opaque here */
+    const struct rate_limit_policy *rate_limits; /* NULL: none */
 };
 
 struct redirect_action {
@@ -206,7 +207,7 @@ struct virtual_host {
     bool include_is_timeout_retry_header;
     uint32_t request_body_buffer_limit; /* UINT32_MAX: unset */
     const void *cors;
-    const void *rate_limits;
+    const struct rate_limit_policy *rate_limits; /* NULL: none */
     struct metadata metadata;
     struct config_owner owner;
 };

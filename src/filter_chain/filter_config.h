@@ -19,6 +19,7 @@ struct cidr;
 struct access_log_filter;
 struct filter_config_context;
 struct file_writer;
+struct rate_limit;
 struct route_match;
 struct stats_registry;
 struct stats_scope;
@@ -69,6 +70,9 @@ struct filter_decoders {
     /* config.route.v3.RetryPolicy */
     bool (*retry_policy)(struct filter_config_context *context,
                          const struct ProtobufCMessage *message, struct retry_policy *out);
+    /* config.route.v3.RateLimit */
+    bool (*rate_limit)(struct filter_config_context *context,
+                       const struct ProtobufCMessage *message, struct rate_limit *out);
     /* config.route.v3.RouteMatch */
     bool (*route_match)(struct filter_config_context *context,
                         const struct ProtobufCMessage *message, struct route_match *out);

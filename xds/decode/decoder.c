@@ -8,6 +8,7 @@
 #include "xds/decode/access_log.h"
 #include "xds/decode/decode_common.h"
 #include "xds/decode/matcher.h"
+#include "xds/decode/rate_limit.h"
 #include "xds/decode/retry_policy.h"
 #include "xds/decode/route_config.h"
 #include "xds/decode/tls_config.h"
@@ -245,6 +246,11 @@ static bool vtable_retry_policy(struct filter_config_context *context,
     return decode_retry_policy(decoder_of(context), (const ROUTE(RetryPolicy) *)message, out);
 }
 
+static bool vtable_rate_limit(struct filter_config_context *context,
+                              const ProtobufCMessage *message, struct rate_limit *out) {
+    return decode_rate_limit(decoder_of(context), (const ROUTE(RateLimit) *)message, out);
+}
+
 static bool vtable_route_match(struct filter_config_context *context,
                                const ProtobufCMessage *message, struct route_match *out) {
     return decode_route_match(decoder_of(context), (const ROUTE(RouteMatch) *)message, out);
@@ -266,5 +272,6 @@ const struct filter_decoders decoder_vtable = {
     .duration_ms = vtable_duration,
     .sds_secret = vtable_sds_secret,
     .retry_policy = vtable_retry_policy,
+    .rate_limit = vtable_rate_limit,
     .route_match = vtable_route_match,
 };

@@ -13,6 +13,7 @@
     X(matcher)                                                                                     \
     X(access_log)                                                                                  \
     X(retry_policy)                                                                                \
+    X(rate_limit)                                                                                  \
     X(tls_config)                                                                                  \
     X(secret)                                                                                      \
     X(endpoint)                                                                                    \

@@ -4,6 +4,7 @@
 #include "xds/decode/decode_common.h"
 #include "xds/decode/ledgers.h"
 #include "xds/decode/owner.h"
+#include "xds/decode/rate_limit.h"
 #include "xds/decode/retry_policy.h"
 #include "xds/decode/route_config.h"
 
@@ -123,6 +124,8 @@ static bool decode_vhost_policies(struct decoder *d, struct route_scope *scope,
         scope->mirrors = out->mirrors;
         scope->mirror_count = out->mirror_count;
     }
+    is_ok =
+        decode_rate_limits(d, from->rate_limits, from->n_rate_limits, &out->rate_limits) && is_ok;
     out->request_body_buffer_limit = buffer_limit(from->request_body_buffer_limit,
                                                   from->per_request_buffer_limit_bytes, UINT32_MAX);
     scope->body_buffer_limit = out->request_body_buffer_limit;
@@ -314,7 +317,6 @@ static const struct ledger_field config_fields[] = {
 };
 static const struct ledger_field vhost_fields[] = {
     {"virtual_clusters", LEDGER_HARMLESS, "telemetry"},
-    {"rate_limits", LEDGER_HARMLESS, "read by the rate limit filter alone"},
     {"cors", LEDGER_IGNORED, "the CORS filter is not built in"},
     {"retry_policy_typed_config", LEDGER_IGNORED, "no such extension is built in"},
     {"hedge_policy", LEDGER_IGNORED, "requests are not hedged"},

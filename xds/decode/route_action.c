@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "xds/decode/decode_common.h"
 #include "xds/decode/ledgers.h"
+#include "xds/decode/rate_limit.h"
 #include "xds/decode/retry_policy.h"
 #include "xds/decode/route_config.h"
 
@@ -292,6 +293,8 @@ bool decode_route_action(struct decoder *d, const struct route_scope *scope,
     is_ok = decode_hash_policies(d, from, out) && is_ok;
     is_ok = decode_upgrades(d, from, out) && is_ok;
     is_ok = decode_internal_redirect(d, from, out) && is_ok;
+    is_ok =
+        decode_rate_limits(d, from->rate_limits, from->n_rate_limits, &out->rate_limits) && is_ok;
     if (from->n_request_mirror_policies > 0) {
         is_ok =
             decode_mirrors(d, scope, from->request_mirror_policies, from->n_request_mirror_policies,
@@ -332,8 +335,8 @@ static const struct ledger_field action_fields[] = {
     LEDGER_OK("upgrade_configs"),
     LEDGER_OK("internal_redirect_policy"),
     LEDGER_OK("max_stream_duration"),
-    {"rate_limits", LEDGER_HARMLESS, "read by the rate limit filter alone"},
-    {"include_vh_rate_limits", LEDGER_HARMLESS, "read by the rate limit filter alone"},
+    LEDGER_OK("rate_limits"),
+    LEDGER_OK("include_vh_rate_limits"),
     {"early_data_policy", LEDGER_HARMLESS, "early data is not accepted"},
     {"retry_policy_typed_config", LEDGER_IGNORED, "no such extension is built in"},
     {"hedge_policy", LEDGER_IGNORED, "requests are not hedged"},

@@ -125,6 +125,40 @@ START_TEST(route_action_options_are_read) {
 }
 END_TEST
 
+START_TEST(route_rate_limits_are_read) {
+    const struct virtual_host *vhost =
+        routes("name: r\nvirtual_hosts: [{name: v, domains: ['*'], rate_limits: [{actions: "
+               "[{remote_address: {}}]}], routes: [{match: {prefix: /}, route: {cluster: c, "
+               "include_vh_rate_limits: true, rate_limits: [{stage: 2, disable_key: k, "
+               "x_ratelimit_option: DRAFT_VERSION_03, hits_addend: {number: 7}, actions: "
+               "[{generic_key: {descriptor_value: '%'}}, {request_headers: {header_name: X-A, "
+               "descriptor_key: a, skip_if_absent: true}}]}, {apply_on_stream_done: true, actions: "
+               "[{masked_remote_address: {v4_prefix_mask_len: 8}}]}]}}]}]\n")
+            ->vhosts[0];
+    ck_assert_uint_eq(vhost->rate_limits->count, 1);
+    ck_assert_int_eq(vhost->rate_limits->limits[0].actions[0].kind, RATE_ACTION_REMOTE_ADDRESS);
+    ck_assert_uint_eq(vhost->rate_limits->limits[0].hits, 1);
+    const struct route_action *action = vhost->routes[0].cluster;
+    ck_assert(action->include_vh_rate_limits);
+    ck_assert_uint_eq(action->rate_limits->count, 2);
+    const struct rate_limit *limit = &action->rate_limits->limits[0];
+    ck_assert_uint_eq(limit->stage, 2);
+    ck_assert(limit->has_disable_key);
+    ck_assert_int_eq(limit->headers, RATE_HEADERS_ON);
+    ck_assert_uint_eq(limit->hits, 7);
+    ck_assert_uint_eq(limit->action_count, 2);
+    ck_assert_slice_eq(limit->actions[0].key, "generic_key");
+    ck_assert_slice_eq(limit->actions[0].value, "%");
+    ck_assert_slice_eq(limit->actions[1].name, "x-a");
+    ck_assert(limit->actions[1].skip_if_absent);
+    limit = &action->rate_limits->limits[1];
+    ck_assert(limit->applies_on_stream_done);
+    ck_assert_uint_eq(limit->actions[0].v4_bits, 8);
+    ck_assert_uint_eq(limit->actions[0].v6_bits, 128);
+    ck_assert_ptr_null(one(ONE("{match: {prefix: /}, route: {cluster: c}}"))->cluster->rate_limits);
+}
+END_TEST
+
 START_TEST(route_weighted_clusters_are_summed) {
     const struct route_action *action =
         one(ONE("{match: {prefix: /}, route: {weighted_clusters: {clusters: [{name: a, weight: 90}, "
@@ -311,6 +345,19 @@ static const struct refusal refusals[] = {
     {ONE("{match: {prefix: /}, route: {cluster: c, retry_policy: {retry_back_off: {base_interval: "
          "2s, max_interval: 1s}}}}"),
      "max_interval must greater than or equal to the base_interval"},
+    {ONE("{match: {prefix: /}, route: {cluster: c, rate_limits: [{actions: [{extension: {name: x, "
+         "typed_config: {\"@type\": type.googleapis.com/google.protobuf.Empty}}}]}]}}"),
+     "route.rate_limits[0].actions[0].extension: "},
+    {ONE("{match: {prefix: /}, route: {cluster: c, rate_limits: [{actions: "
+         "[{masked_remote_address: {v4_prefix_mask_len: 33}}]}]}}"),
+     "v4_prefix_mask_len"},
+    {ONE("{match: {prefix: /}, route: {cluster: c, rate_limits: [{hits_addend: {format: "
+         "'%NONSENSE%'}, actions: [{remote_address: {}}]}]}}"),
+     "NONSENSE"},
+    {ONE("{match: {prefix: /}, route: {cluster: c, rate_limits: [{actions: [{metadata: "
+         "{descriptor_key: k, source: CLUSTER_ENTRY, metadata_key: {key: a, path: [{key: "
+         "b}]}}}]}]}}"),
+     "only DYNAMIC and ROUTE_ENTRY are built in"},
 };
 
 START_TEST(route_faults_are_named) {
@@ -335,6 +382,7 @@ int main(void) {
     tcase_add_test(tcase, route_defaults_are_envoys);
     tcase_add_test(tcase, route_matches_of_all_kinds_are_read);
     tcase_add_test(tcase, route_action_options_are_read);
+    tcase_add_test(tcase, route_rate_limits_are_read);
     tcase_add_test(tcase, route_weighted_clusters_are_summed);
     tcase_add_test(tcase, route_answers_are_read);
     tcase_add_test(tcase, route_header_operations_are_compiled);

@@ -77,8 +77,14 @@ static bool consume(struct http_filter *f, const struct local_rate *rate,
 
 struct matched_rate {
     const struct local_rate *rate;
+    const struct rate_limit *limit;
     struct rate_entries entries;
-    double tokens;
+    uint64_t hits;
+};
+
+struct matched_rates {
+    struct matched_rate *items;
+    uint32_t count;
 };
 
 /* One with all values given comes before one that takes any. */
@@ -102,55 +108,94 @@ static const struct local_rate *find_rate(const struct local_ratelimit_config *c
     return wildcard;
 }
 
-static uint32_t match_rates(struct http_filter *f, const struct header_map *headers,
-                            struct matched_rate *matched) {
-    const struct local_ratelimit_config *config = self(f)->used;
-    uint32_t count_matched = 0;
-    for (uint32_t i = 0; i < config->limit_count && config->rate_count > 0; i++) {
-        struct rate_entries entries;
-        if (!rate_limit_describe(&config->limits[i], f, headers, &entries)) {
-            continue;
-        }
-        const struct local_rate *rate = find_rate(config, &entries);
-        if (rate == NULL) {
-            continue;
-        }
-        /* Slowest first, as the table is: `rate` goes behind all that stand before it there. */
-        uint32_t at = count_matched++;
-        for (; at > 0 && matched[at - 1].rate > rate; at--) {
-            matched[at] = matched[at - 1];
-        }
-        matched[at] = (struct matched_rate){rate, entries, (double)config->limits[i].hits};
+/* Slowest first; of equal ones, what was described first. */
+static void insert(struct matched_rates *matched, const struct matched_rate *rate) {
+    uint32_t at = matched->count++;
+    double speed = rate->rate->rate.tokens_per_s;
+    for (; at > 0 && matched->items[at - 1].rate->rate.tokens_per_s > speed; at--) {
+        matched->items[at] = matched->items[at - 1];
     }
-    return count_matched;
+    matched->items[at] = *rate;
 }
 
-/* *view is of the bucket that refused, else of the first descriptor's, else of the default one. */
-static const struct local_rate *
-find_refusing(struct http_filter *f, const struct header_map *headers, struct token_view *view) {
+/* Envoy counts a request by a route's limit once, whatever its hits_addend says, and when it arrives. */
+static bool applies(struct http_filter *f, const struct rate_limit *limit, bool is_own,
+                    uint64_t *hits) {
+    *hits = 1;
+    return is_own ? !limit->applies_on_stream_done && rate_limit_hits(limit, f, hits)
+                  : limit->stage == self(f)->used->stage && !limit->has_disable_key;
+}
+
+static void match_policy(struct http_filter *f, const struct header_map *headers,
+                         const struct rate_limit_policy *policy, struct matched_rates *matched) {
     const struct local_ratelimit_config *config = self(f)->used;
-    struct matched_rate *matched =
-        ARENA_NEW_ARRAY(http_filter_arena(f), config->limit_count, struct matched_rate);
-    uint32_t matched_count = match_rates(f, headers, matched);
-    for (uint32_t i = 0; i < matched_count; i++) {
-        struct token_view now;
-        if (!consume(f, matched[i].rate, &matched[i].entries, matched[i].tokens, &now)) {
-            *view = now;
-            return matched[i].rate;
+    for (uint32_t i = 0; i < policy->count; i++) {
+        struct matched_rate found = {.limit = &policy->limits[i]};
+        if (!applies(f, found.limit, policy == &config->own_limits, &found.hits) ||
+            !rate_limit_describe(found.limit, f, headers, &found.entries)) {
+            continue;
         }
-        *view = i == 0 ? now : *view;
-    }
-    bool asks_default = matched_count == 0 || config->always_consume_default;
-    if (config->default_rate != NULL && asks_default) {
-        struct token_view now;
-        struct rate_entries none = {0};
-        bool is_taken = consume(f, config->default_rate, &none, 1, &now);
-        if (!is_taken || matched_count == 0) {
-            *view = now;
+        found.rate = find_rate(config, &found.entries);
+        if (found.rate != NULL) {
+            insert(matched, &found);
         }
-        return is_taken ? NULL : config->default_rate;
     }
-    return NULL;
+}
+
+static struct matched_rates match_rates(struct http_filter *f, const struct header_map *headers) {
+    const struct local_ratelimit_config *config = self(f)->used;
+    const struct rate_limit_policy *policies[RATE_POLICIES_MAX] = {&config->own_limits};
+    struct matched_rates matched = {0};
+    if (config->rate_count == 0) {
+        return matched;
+    }
+    uint32_t policy_count =
+        config->own_limits.count > 0 ? 1 : rate_limit_policies(f, config->vhost_limits, policies);
+    uint32_t max = 0;
+    for (uint32_t i = 0; i < policy_count; i++) {
+        max += policies[i]->count;
+    }
+    matched.items = ARENA_NEW_ARRAY(http_filter_arena(f), max, struct matched_rate);
+    for (uint32_t i = 0; i < policy_count; i++) {
+        match_policy(f, headers, policies[i], &matched);
+    }
+    return matched;
+}
+
+/* The filter's view is of the bucket that refused, else of the first descriptor's, else of the default
+ * one. */
+static void look(struct local_ratelimit_filter *filter, const struct token_view *view,
+                 const struct rate_limit *limit) {
+    filter->view = *view;
+    filter->headers = limit == NULL ? RATE_HEADERS_AS_FILTER : limit->headers;
+}
+
+static const struct local_rate *find_refusing(struct http_filter *f,
+                                              const struct header_map *headers) {
+    struct local_ratelimit_filter *filter = self(f);
+    const struct local_ratelimit_config *config = filter->used;
+    struct matched_rates matched = match_rates(f, headers);
+    struct token_view view;
+    for (uint32_t i = 0; i < matched.count; i++) {
+        const struct matched_rate *item = &matched.items[i];
+        bool is_taken = consume(f, item->rate, &item->entries, (double)item->hits, &view);
+        if (!is_taken || i == 0) {
+            look(filter, &view, item->limit);
+        }
+        if (!is_taken) {
+            return item->rate;
+        }
+    }
+    bool asks_default = matched.count == 0 || config->always_consume_default;
+    if (config->default_rate == NULL || !asks_default) {
+        return NULL;
+    }
+    struct rate_entries none = {0};
+    bool is_taken = consume(f, config->default_rate, &none, 1, &view);
+    if (!is_taken || matched.count == 0) {
+        look(filter, &view, NULL);
+    }
+    return is_taken ? NULL : config->default_rate;
 }
 
 /* ---- the filter ---- */
@@ -188,7 +233,7 @@ static enum http_filter_verdict decode_headers(struct http_filter *f, struct hea
         return HTTP_FILTER_CONTINUE;
     }
     count(f, LOCAL_RATELIMIT_ENABLED);
-    const struct local_rate *refusing = find_refusing(f, headers, &filter->view);
+    const struct local_rate *refusing = find_refusing(f, headers);
     if (refusing == NULL) {
         count(f, LOCAL_RATELIMIT_OK);
         return HTTP_FILTER_CONTINUE;
@@ -214,11 +259,23 @@ static void add_number(struct header_map *headers, struct slice name, uint64_t v
                            arena_printf(headers->arena, "%llu", (unsigned long long)value));
 }
 
+static bool tells(const struct local_ratelimit_filter *filter) {
+    switch (filter->headers) {
+    case RATE_HEADERS_AS_FILTER:
+        return filter->used->has_ratelimit_headers;
+    case RATE_HEADERS_OFF:
+        return false;
+    case RATE_HEADERS_ON:
+        return true;
+    }
+    return false;
+}
+
 static enum http_filter_verdict encode_headers(struct http_filter *f, struct header_map *headers,
                                                bool end_stream) {
     (void)end_stream;
     const struct local_ratelimit_filter *filter = self(f);
-    if (filter->used != NULL && filter->used->has_ratelimit_headers && filter->view.is_set) {
+    if (filter->view.is_set && tells(filter)) {
         add_number(headers, SLICE("x-ratelimit-limit"), filter->view.limit);
         add_number(headers, SLICE("x-ratelimit-remaining"), filter->view.remaining);
         add_number(headers, SLICE("x-ratelimit-reset"), filter->view.reset_s);

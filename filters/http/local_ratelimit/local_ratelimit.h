@@ -9,7 +9,8 @@
 #define FILTERS_HTTP_LOCAL_RATELIMIT_LOCAL_RATELIMIT_H
 
 #include "filters/http/local_ratelimit/bucket_cache.h"
-#include "filters/http/local_ratelimit/rate_descriptor.h"
+#include "filters/http/local_ratelimit/token_bucket.h"
+#include "src/route/rate_descriptor.h"
 #include "src/stats/stats.h"
 
 /* A limiter: its rate and, where it is not made at request time, its bucket. */
@@ -41,8 +42,9 @@ struct local_ratelimit_config {
     const struct local_rate *default_rate;    /* NULL: none */
     const struct local_rate *rates;           /* descriptors, slowest first */
     uint32_t rate_count;
-    const struct rate_limit *limits; /* what describes a request */
-    uint32_t limit_count;
+    struct rate_limit_policy own_limits; /* what describes a request; none: the route's limits */
+    uint32_t stage;                      /* of those */
+    enum rate_vhost_limits vhost_limits;
     struct bucket_cache *cache; /* NULL: nothing is made at request time */
     bool is_per_connection;
     bool always_consume_default;
@@ -61,6 +63,7 @@ struct local_ratelimit_filter {
     const struct local_ratelimit_config *config;
     const struct local_ratelimit_config *used; /* the route's, once a request was seen */
     struct token_view view;                    /* of the bucket that decided */
+    enum rate_headers headers;                 /* what its limit says of x-ratelimit-* */
 };
 extern const struct http_filter_ops local_ratelimit_ops;
 

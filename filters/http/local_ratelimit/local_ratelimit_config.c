@@ -4,7 +4,6 @@
 #include <stdlib.h>
 
 #include "envoy/extensions/filters/http/local_ratelimit/v3/local_rate_limit.pb-c.h"
-#include "filters/http/local_ratelimit/rate_descriptor_config.h"
 #include "src/base/check.h"
 #include "src/filter_chain/filter_config.h"
 
@@ -135,11 +134,6 @@ static void parse_descriptors(struct filter_config_context *context, const Filte
         parse_descriptor(context, message->descriptors[i], config, rates, (uint32_t)i);
         validation_pop(context->validation);
     }
-    if (count > 0 && message->n_rate_limits == 0) {
-        validation_note(context->validation, FINDING_IGNORED,
-                        "rate_limits of routes are not read: descriptors apply only with "
-                        "rate_limits in the filter's own configuration");
-    }
     validation_pop(context->validation);
     if (count > 1) {
         qsort(rates, count, sizeof(rates[0]), compare_rates);
@@ -150,17 +144,32 @@ static void parse_descriptors(struct filter_config_context *context, const Filte
 
 static void parse_limits(struct filter_config_context *context, const FilterMessage *message,
                          struct local_ratelimit_config *config) {
-    struct rate_limit *limits =
-        ARENA_NEW_ARRAY(context->arena, message->n_rate_limits, struct rate_limit);
+    size_t count = message->n_rate_limits;
+    struct rate_limit *limits = ARENA_NEW_ARRAY(context->arena, count, struct rate_limit);
     validation_push(context->validation, "rate_limits");
-    for (size_t i = 0; i < message->n_rate_limits; i++) {
+    for (size_t i = 0; i < count; i++) {
+        const Envoy__Config__Route__V3__RateLimit *limit = message->rate_limits[i];
         validation_push_index(context->validation, (uint32_t)i);
-        rate_limit_parse(context, message->rate_limits[i], &limits[i]);
+        if (limit->stage != NULL || limit->disable_key[0] != '\0') {
+            validation_error(context->validation,
+                             "'stage' field and 'disable_key' field are not supported");
+        }
+        (void)context->decoders->rate_limit(context, &limit->base, &limits[i]);
         validation_pop(context->validation);
     }
     validation_pop(context->validation);
-    config->limits = limits;
-    config->limit_count = (uint32_t)message->n_rate_limits;
+    config->own_limits = (struct rate_limit_policy){.limits = limits, .count = (uint32_t)count};
+}
+
+static enum rate_vhost_limits vhost_limits(int option) {
+    switch (option) {
+    case ENVOY__EXTENSIONS__COMMON__RATELIMIT__V3__VH_RATE_LIMITS_OPTIONS__INCLUDE:
+        return RATE_VHOST_INCLUDE;
+    case ENVOY__EXTENSIONS__COMMON__RATELIMIT__V3__VH_RATE_LIMITS_OPTIONS__IGNORE:
+        return RATE_VHOST_IGNORE;
+    default:
+        return RATE_VHOST_OVERRIDE;
+    }
 }
 
 /* ---- the rest ---- */
@@ -260,6 +269,8 @@ static const void *parse(struct filter_config_context *context,
     config->is_per_connection = message->local_rate_limit_per_downstream_connection;
     config->always_consume_default = message->always_consume_default_token_bucket == NULL ||
                                      message->always_consume_default_token_bucket->value;
+    config->stage = message->stage;
+    config->vhost_limits = vhost_limits((int)message->vh_rate_limits);
     parse_fraction(context, "filter_enabled", message->filter_enabled, &config->enabled);
     parse_fraction(context, "filter_enforced", message->filter_enforced, &config->enforced);
     parse_default_bucket(context, message, config);
@@ -302,8 +313,8 @@ static const struct ledger_field filter_fields[] = {
     LEDGER_OK("rate_limits"),
     LEDGER_OK("max_dynamic_descriptors"),
     LEDGER_OK("enable_retry_after_header"),
-    {"stage", LEDGER_IGNORED, "rate_limits of routes are not read"},
-    {"vh_rate_limits", LEDGER_IGNORED, "rate_limits of virtual hosts are not read"},
+    LEDGER_OK("stage"),
+    LEDGER_OK("vh_rate_limits"),
     {"local_cluster_rate_limit", LEDGER_IGNORED, "the limit is not shared among proxies"},
 };
 static const struct ledger_field status_fields[] = {LEDGER_OK("code")};
@@ -318,37 +329,6 @@ static const struct ledger_field descriptor_fields[] = {
     LEDGER_OK("shadow_mode"),
 };
 static const struct ledger_field entry_fields[] = {LEDGER_OK("key"), LEDGER_OK("value")};
-static const struct ledger_field limit_fields[] = {
-    LEDGER_OK("stage"),
-    LEDGER_OK("disable_key"),
-    LEDGER_OK("actions"),
-    LEDGER_OK("hits_addend"),
-    {"limit", LEDGER_IGNORED, "a local bucket has its own limit"},
-    {"apply_on_stream_done", LEDGER_IGNORED, "tokens are taken when the request arrives"},
-    {"x_ratelimit_option", LEDGER_IGNORED, "enable_x_ratelimit_headers decides for all"},
-};
-static const struct ledger_field hits_fields[] = {
-    LEDGER_OK("number"),
-    {"format", LEDGER_IGNORED, "counts as one"},
-    {"is_negative_hits", LEDGER_IGNORED, "tokens are never given back"},
-};
-static const struct ledger_field action_fields[] = {
-    LEDGER_OK("source_cluster"),
-    LEDGER_OK("destination_cluster"),
-    LEDGER_OK("request_headers"),
-    LEDGER_OK("query_parameters"),
-    LEDGER_OK("remote_address"),
-    LEDGER_OK("generic_key"),
-    LEDGER_OK("header_value_match"),
-    LEDGER_OK("dynamic_metadata"),
-    LEDGER_OK("metadata"),
-    LEDGER_OK("masked_remote_address"),
-    LEDGER_OK("query_parameter_value_match"),
-    {"extension", LEDGER_REFUSED, "requests would not be limited: no descriptor extensions"},
-    {"remote_address_match", LEDGER_REFUSED, "requests would not be limited: not built yet"},
-};
-static const struct ledger_field all_fields[] = {LEDGER_OK("*")};
-#define RATE_LIMIT "envoy.config.route.v3.RateLimit"
 static const struct ledger_message ledger[] = {
     LEDGER_MESSAGE("envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit",
                    filter_fields),
@@ -357,22 +337,6 @@ static const struct ledger_message ledger[] = {
     LEDGER_MESSAGE("envoy.extensions.common.ratelimit.v3.LocalRateLimitDescriptor",
                    descriptor_fields),
     LEDGER_MESSAGE("envoy.extensions.common.ratelimit.v3.RateLimitDescriptor.Entry", entry_fields),
-    LEDGER_MESSAGE(RATE_LIMIT, limit_fields),
-    LEDGER_MESSAGE(RATE_LIMIT ".HitsAddend", hits_fields),
-    LEDGER_MESSAGE(RATE_LIMIT ".Action", action_fields),
-    LEDGER_MESSAGE(RATE_LIMIT ".Action.SourceCluster", all_fields),
-    LEDGER_MESSAGE(RATE_LIMIT ".Action.DestinationCluster", all_fields),
-    LEDGER_MESSAGE(RATE_LIMIT ".Action.RequestHeaders", all_fields),
-    LEDGER_MESSAGE(RATE_LIMIT ".Action.QueryParameters", all_fields),
-    LEDGER_MESSAGE(RATE_LIMIT ".Action.RemoteAddress", all_fields),
-    LEDGER_MESSAGE(RATE_LIMIT ".Action.MaskedRemoteAddress", all_fields),
-    LEDGER_MESSAGE(RATE_LIMIT ".Action.GenericKey", all_fields),
-    LEDGER_MESSAGE(RATE_LIMIT ".Action.HeaderValueMatch", all_fields),
-    LEDGER_MESSAGE(RATE_LIMIT ".Action.DynamicMetaData", all_fields),
-    LEDGER_MESSAGE(RATE_LIMIT ".Action.MetaData", all_fields),
-    LEDGER_MESSAGE(RATE_LIMIT ".Action.QueryParameterValueMatch", all_fields),
-    LEDGER_MESSAGE("envoy.type.metadata.v3.MetadataKey", all_fields),
-    LEDGER_MESSAGE("envoy.type.metadata.v3.MetadataKey.PathSegment", entry_fields),
 };
 
 static const void *parse_route(struct filter_config_context *context,

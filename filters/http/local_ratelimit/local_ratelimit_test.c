@@ -313,8 +313,13 @@ struct action_case {
 };
 static const struct action_case action_cases[] = {
     {"generic_key: {descriptor_value: x}", "generic_key", "x"},
-    {"generic_key: {descriptor_key: k, descriptor_value: '%REQ(x-u)%'}", "k", "u0"},
-    {"generic_key: {descriptor_value: '%REQ(nope)%', default_value: d}", "generic_key", "d"},
+    {"generic_key: {descriptor_key: k, descriptor_value: '%REQ(x-u)%'}", "k", "%REQ(x-u)%"},
+    {"remote_address_match: {descriptor_value: a, address_matcher: {ranges: [{address_prefix: "
+     "192.0.2.0, prefix_len: 24}]}}",
+     "remote_address_match", "a"},
+    {"remote_address_match: {descriptor_key: k, descriptor_value: a, address_matcher: {ranges: "
+     "[{address_prefix: 192.0.2.0, prefix_len: 24}], invert_match: true}}",
+     "k", NULL},
     {"remote_address: {}", "remote_address", "192.0.2.77"},
     {"masked_remote_address: {}", "masked_remote_address", "192.0.2.77/32"},
     {"masked_remote_address: {v4_prefix_mask_len: 20}", "masked_remote_address", "192.0.0.0/20"},
@@ -409,6 +414,134 @@ START_TEST(route_has_limit_and_stats_of_its_own) {
 }
 END_TEST
 
+/* ---- limits of routes and virtual hosts ---- */
+
+/* Both are generic keys; their buckets are empty, so that each shows which of them was asked. */
+static const struct rate_action route_action = {
+    .kind = RATE_ACTION_GENERIC_KEY, .key = SLICE_INIT("g"), .value = SLICE_INIT("route")};
+static const struct rate_action vhost_action = {
+    .kind = RATE_ACTION_GENERIC_KEY, .key = SLICE_INIT("g"), .value = SLICE_INIT("vhost")};
+static const struct rate_limit route_limit = {.actions = &route_action, .action_count = 1};
+static const struct rate_limit vhost_limit = {.actions = &vhost_action, .action_count = 1};
+static const struct rate_limit_policy route_policy = {.limits = &route_limit, .count = 1};
+static const struct rate_limit_policy vhost_policy = {.limits = &vhost_limit, .count = 1};
+
+#define EMPTY_FOR(value)                                                                           \
+    "descriptors: [{entries: [{key: g, value: " value "}], token_bucket: {max_tokens: 0, "         \
+    "fill_interval: 1s}}]\n"
+
+static const struct {
+    const char *option;
+    bool has_route, includes, is_direct;
+    bool asks_route, asks_vhost;
+} policy_cases[] = {
+    {"OVERRIDE", true, false, false, true, false}, {"OVERRIDE", false, false, false, false, true},
+    {"OVERRIDE", true, true, false, true, true},   {"INCLUDE", true, false, false, true, true},
+    {"INCLUDE", false, false, false, false, true}, {"IGNORE", true, false, false, true, false},
+    {"IGNORE", false, false, false, false, false}, {"IGNORE", true, true, false, true, true},
+    {"INCLUDE", true, true, true, false, false},
+};
+
+static bool is_asked(const char *option, const char *descriptors) {
+    char yaml[1024];
+    (void)snprintf(yaml, sizeof(yaml), ENFORCED "vh_rate_limits: %s\n%s", option, descriptors);
+    filter_fixture_use(&fx, yaml);
+    return !request("a");
+}
+
+START_TEST(limits_of_route_and_virtual_host_apply_as_configured) {
+    static const struct direct_response_action direct = {.status = 200};
+    fx.route_action.rate_limits = policy_cases[_i].has_route ? &route_policy : NULL;
+    fx.route_action.include_vh_rate_limits = policy_cases[_i].includes;
+    fx.vhost.rate_limits = &vhost_policy;
+    if (policy_cases[_i].is_direct) {
+        fx.route.action = ROUTE_ACTION_DIRECT_RESPONSE;
+        fx.route.direct = &direct;
+    }
+    const char *option = policy_cases[_i].option;
+    ck_assert_int_eq(is_asked(option, EMPTY_FOR("route")), policy_cases[_i].asks_route);
+    ck_assert_int_eq(is_asked(option, EMPTY_FOR("vhost")), policy_cases[_i].asks_vhost);
+}
+END_TEST
+
+static const struct {
+    const char *stage;
+    struct rate_limit limit;
+    bool applies;
+} stage_cases[] = {
+    {"0", {.actions = &route_action, .action_count = 1}, true},
+    {"1", {.actions = &route_action, .action_count = 1}, false},
+    {"1", {.actions = &route_action, .action_count = 1, .stage = 1}, true},
+    {"0", {.actions = &route_action, .action_count = 1, .has_disable_key = true}, false},
+    {"0", {.actions = &route_action, .action_count = 1, .applies_on_stream_done = true}, true},
+};
+
+START_TEST(limit_of_a_route_applies_at_its_stage) {
+    struct rate_limit_policy policy = {.limits = &stage_cases[_i].limit, .count = 1};
+    char yaml[512];
+    fx.route_action.rate_limits = &policy;
+    (void)snprintf(yaml, sizeof(yaml), ENFORCED "stage: %s\n" EMPTY_FOR("route"),
+                   stage_cases[_i].stage);
+    filter_fixture_use(&fx, yaml);
+    ck_assert_int_eq(!request("a"), stage_cases[_i].applies);
+}
+END_TEST
+
+static const struct {
+    enum rate_headers option;
+    const char *filter, *told;
+} header_cases[] = {
+    {RATE_HEADERS_AS_FILTER, "", "//"},
+    {RATE_HEADERS_AS_FILTER, TOLD, "3/2/0"},
+    {RATE_HEADERS_ON, "", "3/2/0"},
+    {RATE_HEADERS_OFF, TOLD, "//"},
+};
+
+START_TEST(limit_decides_about_its_headers) {
+    struct rate_limit limit = route_limit;
+    struct rate_limit_policy policy = {.limits = &limit, .count = 1};
+    char yaml[512];
+    limit.headers = header_cases[_i].option;
+    fx.route_action.rate_limits = &policy;
+    (void)snprintf(yaml, sizeof(yaml),
+                   ENFORCED "%sdescriptors: [{entries: [{key: g, value: route}], token_bucket: "
+                            "{max_tokens: 3, fill_interval: 100s}}]\n",
+                   header_cases[_i].filter);
+    filter_fixture_use(&fx, yaml);
+    ck_assert(request("a"));
+    ck_assert_str_eq(told(), header_cases[_i].told);
+}
+END_TEST
+
+START_TEST(own_limits_go_before_the_routes) {
+    fx.route_action.rate_limits = &route_policy;
+    filter_fixture_use(&fx, ENFORCED BY_USER EMPTY_FOR("route"));
+    ck_assert(request("a"));
+}
+END_TEST
+
+static const struct {
+    const char *hits;
+    bool applies;
+    uint64_t left;
+} hit_cases[] = {{"2", true, 3},  {"0", true, 5},   {"", false, 0},
+                 {"x", false, 0}, {"-1", false, 0}, {"1000000001", false, 0}};
+
+START_TEST(hits_are_what_the_request_says) {
+    filter_fixture_use(&fx, ENFORCED TOLD
+                       "rate_limits: [{hits_addend: {format: '%REQ(x-u)%'}, actions: "
+                       "[{generic_key: {descriptor_value: a}}]}]\n"
+                       "descriptors: [{entries: [{key: generic_key, value: a}], token_bucket: "
+                       "{max_tokens: 5, fill_interval: 100s}}]\n");
+    ck_assert(request(hit_cases[_i].hits));
+    char expected[32];
+    (void)snprintf(expected, sizeof(expected), "5/%llu/0", (unsigned long long)hit_cases[_i].left);
+    ck_assert_str_eq(told(), hit_cases[_i].applies ? expected : "//");
+}
+END_TEST
+
+/* ---- what is refused ---- */
+
 struct bad_case {
     const char *yaml;
     const char *error;
@@ -429,8 +562,8 @@ static const struct bad_case bad_cases[] = {
     {ENFORCED "rate_limits: [{disable_key: x, actions: [{remote_address: {}}]}]",
      "'stage' field and 'disable_key' field are not supported"},
     {ENFORCED "rate_limits: [{actions: [{remote_address_match: {descriptor_value: a, "
-              "address_matcher: {ranges: [{address_prefix: 10.0.0.0}]}}}]}]",
-     "remote_address_match"},
+              "address_matcher: {ranges: [{address_prefix: 10.0.0}]}}}]}]",
+     "rate_limits[0].actions[0]"},
     {ENFORCED "response_headers_to_add: [{header: {key: ':status', value: x}}]",
      "response_headers_to_add[0]"},
 };
@@ -438,12 +571,6 @@ static const struct bad_case bad_cases[] = {
 START_TEST(bad_configuration_is_refused) {
     ck_assert_ptr_null(filter_fixture_parse(&fx, bad_cases[_i].yaml));
     ck_assert_msg(strstr(fx.error.message, bad_cases[_i].error) != NULL, "%s", fx.error.message);
-}
-END_TEST
-
-START_TEST(descriptors_without_rate_limits_are_named_to_the_operator) {
-    ck_assert_ptr_nonnull(filter_fixture_parse(&fx, ENFORCED "descriptors: [" DESCRIPTOR "]\n"));
-    ck_assert_uint_eq(fx.ignored, 1);
 }
 END_TEST
 
@@ -476,7 +603,12 @@ int main(void) {
     tcase_add_test(tcase, each_connection_has_its_own_bucket);
     tcase_add_test(tcase, route_has_limit_and_stats_of_its_own);
     tcase_add_loop_test(tcase, bad_configuration_is_refused, 0, ARRAY_LEN(bad_cases));
-    tcase_add_test(tcase, descriptors_without_rate_limits_are_named_to_the_operator);
+    tcase_add_loop_test(tcase, limits_of_route_and_virtual_host_apply_as_configured, 0,
+                        ARRAY_LEN(policy_cases));
+    tcase_add_loop_test(tcase, limit_of_a_route_applies_at_its_stage, 0, ARRAY_LEN(stage_cases));
+    tcase_add_loop_test(tcase, limit_decides_about_its_headers, 0, ARRAY_LEN(header_cases));
+    tcase_add_test(tcase, own_limits_go_before_the_routes);
+    tcase_add_loop_test(tcase, hits_are_what_the_request_says, 0, ARRAY_LEN(hit_cases));
     Suite *suite = suite_create("local_ratelimit");
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "filters/http/local_ratelimit/rate_descriptor.h"
+#include "src/route/rate_descriptor.h"
 
-#include <string.h>
-
+#include "src/access_log/log_format.h"
 #include "src/config/route_config.h"
 #include "src/http/path.h"
+
+enum { RATE_HITS_MAX = 1000000000 };
 
 struct describing {
     struct http_filter *f;
@@ -23,14 +24,6 @@ static bool add(struct describing *d, const struct rate_action *action, struct s
 static bool add_or_skip(struct describing *d, const struct rate_action *action,
                         struct slice value) {
     return value.len > 0 ? add(d, action, value) : action->skip_if_absent;
-}
-
-static bool add_formatted(struct describing *d, const struct rate_action *action) {
-    struct slice value = log_format_text(action->value, &d->input, http_filter_arena(d->f));
-    if (value.len == 0) {
-        value = action->default_value;
-    }
-    return value.len > 0 && add(d, action, value);
 }
 
 static struct slice destination_cluster(struct describing *d) {
@@ -92,6 +85,15 @@ static bool add_masked_address(struct describing *d, const struct rate_action *a
     return add(d, action, arena_printf(http_filter_arena(d->f), "%.*s/%u", SLICE_ARG(ip), bits));
 }
 
+static bool add_address_match(struct describing *d, const struct rate_action *action) {
+    const struct address *address = remote_ip(d);
+    bool is_within = false;
+    for (uint32_t i = 0; address != NULL && i < action->range_count; i++) {
+        is_within = is_within || cidr_contains(&action->ranges[i], address);
+    }
+    return address != NULL && is_within == action->expect_match && add(d, action, action->value);
+}
+
 static struct slice query_of(const struct describing *d) {
     return path_query(header_map_get(d->headers, HEADER_PATH));
 }
@@ -147,19 +149,51 @@ static bool add_action(struct describing *d, const struct rate_action *action) {
     case RATE_ACTION_MASKED_REMOTE_ADDRESS:
         return add_masked_address(d, action);
     case RATE_ACTION_GENERIC_KEY:
-        return add_formatted(d, action);
+        return add(d, action, action->value);
     case RATE_ACTION_HEADER_VALUE_MATCH:
         return header_matchers_match(action->headers, action->header_count, d->headers) ==
                    action->expect_match &&
-               add_formatted(d, action);
+               add(d, action, action->value);
     case RATE_ACTION_QUERY_VALUE_MATCH:
         return query_matchers_match(action->queries, action->query_count, query_of(d)) ==
                    action->expect_match &&
-               add_formatted(d, action);
+               add(d, action, action->value);
+    case RATE_ACTION_REMOTE_ADDRESS_MATCH:
+        return add_address_match(d, action);
     case RATE_ACTION_METADATA:
         return add_metadata(d, action);
     }
     return false;
+}
+
+bool rate_limit_hits(const struct rate_limit *limit, struct http_filter *f, uint64_t *hits) {
+    *hits = limit->hits;
+    if (limit->hits_format == NULL) {
+        return true;
+    }
+    struct log_format_input input;
+    http_filter_log_input(f, &input);
+    struct slice text = log_format_text(limit->hits_format, &input, http_filter_arena(f));
+    return slice_parse_uint64(text, hits) == STATUS_OK && *hits <= RATE_HITS_MAX;
+}
+
+uint32_t rate_limit_policies(struct http_filter *f, enum rate_vhost_limits option,
+                             const struct rate_limit_policy *policies[RATE_POLICIES_MAX]) {
+    const struct route *route = http_filter_route(f);
+    if (route == NULL || route->action != ROUTE_ACTION_CLUSTER) {
+        return 0;
+    }
+    uint32_t count = 0;
+    if (route->cluster->rate_limits != NULL) {
+        policies[count++] = route->cluster->rate_limits;
+    }
+    bool takes_vhost = route->cluster->include_vh_rate_limits || option == RATE_VHOST_INCLUDE ||
+                       (option == RATE_VHOST_OVERRIDE && count == 0);
+    const struct virtual_host *vhost = http_filter_virtual_host(f);
+    if (takes_vhost && vhost != NULL && vhost->rate_limits != NULL) {
+        policies[count++] = vhost->rate_limits;
+    }
+    return count;
 }
 
 bool rate_limit_describe(const struct rate_limit *limit, struct http_filter *f,

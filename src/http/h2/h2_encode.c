@@ -19,15 +19,17 @@ static void reserve(struct h2_shared *shared, size_t count) {
     }
 }
 
+static bool ends_line(uint8_t c) {
+    return c == '\r' || c == '\n' || c == '\0';
+}
+
 // One that could end a field in HTTP/1.1 at the next hop must not leave, whoever put it in the map.
 static bool is_safe(struct slice s) {
-    if (s.len == 0) {
+    if (char_has_no_control(s.ptr, s.len)) {
         return true;
     }
-    const uint8_t *end = s.ptr + s.len;
-    const uint8_t *at = s.ptr + char_run_before_control(s.ptr, end);
-    for (; at < end; at++) {
-        if (*at == '\r' || *at == '\n' || *at == '\0') {
+    for (size_t i = 0; i < s.len; i++) {
+        if (ends_line(s.ptr[i])) {
             return false;
         }
     }

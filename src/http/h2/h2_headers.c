@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* From decoded header fields to a message: charged before they are copied, then judged as a whole. */
 #include "src/base/check.h"
+#include "src/http/char_class.h"
 #include "src/http/h2/h2_codec.h"
 
 static enum status refuse(struct h2_stream *s, enum http_reset_reason reason, const char *detail,
@@ -32,8 +33,10 @@ static enum status charge(struct h2_stream *s, struct slice name, struct slice v
     return STATUS_OK;
 }
 
-static struct slice copy_value(struct arena *arena, struct slice value) {
-    return value.len == 0 ? SLICE("") : arena_dup_slice(arena, value);
+static struct slice copy_text(struct arena *arena, struct slice text) {
+    uint8_t *copy = arena_alloc_bytes(arena, text.len);
+    char_copy(copy, text.ptr, text.len);
+    return slice_make(copy, text.len);
 }
 
 enum status h2_block_add(struct h2_stream *s, struct slice name, struct slice value,
@@ -51,9 +54,8 @@ enum status h2_block_add(struct h2_stream *s, struct slice name, struct slice va
     TRY(charge(s, name, value));
     struct header_map *map = s->block;
     enum header_id id = header_id_of(name);
-    struct slice kept_name =
-        id == HEADER_OTHER ? arena_dup_slice(map->arena, name) : header_id_name(id);
-    TRY(header_map_add_id(map, id, kept_name, copy_value(map->arena, value)));
+    struct slice kept_name = id == HEADER_OTHER ? copy_text(map->arena, name) : header_id_name(id);
+    TRY(header_map_add_id(map, id, kept_name, copy_text(map->arena, value)));
     if (is_sensitive && name.ptr[0] != ':') {
         map->entries[map->count - 1].flags |= HEADER_FLAG_SENSITIVE;
     }

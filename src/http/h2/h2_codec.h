@@ -61,6 +61,8 @@ struct h2_stream {
     struct header_map *unsent_trailers;
 
     bool is_submitted;      /* nghttp2 knows the id (client: the request was encoded) */
+    bool is_block_queued;   /* nghttp2 has a header block of ours that it has not made a frame of */
+    bool has_body;          /* nghttp2 has been told of one */
     bool is_gone;           /* nghttp2 has closed it */
     bool is_finished;       /* the owner was told, or reset it */
     bool has_final_headers; /* received */
@@ -86,9 +88,11 @@ struct h2_codec {
     uint32_t magic;
     bool is_server;
     bool is_flushing, is_dispatching, is_delivering;
+    bool is_send_broken; /* nghttp2 failed to make a frame: it is asked for none any more */
     bool goaway_sent;
     bool goaway_received, tell_goaway, tell_pong, tell_max_streams, tell_output;
     uint32_t max_streams; /* client: the peer's */
+    uint32_t open_count;  /* client: requests given to nghttp2 and not closed by it */
     struct http_codec_options options;
     struct http2_options limits; /* zeroes replaced */
     struct h2_shared *shared;
@@ -150,10 +154,11 @@ enum status h2_block_add(struct h2_stream *s, struct slice name, struct slice va
 /* The block is complete; STATUS_INVALID when it is no message. */
 enum status h2_block_end(struct h2_stream *s, bool end_stream) MUST_USE;
 
-/* h2_encode.c: the fields in h2->shared->fields, valid until the next call; 0: not a message. */
+/* h2_encode.c: the fields in h2->shared->fields, valid until the next call; 0: not a message. Unless
+ * nghttp2 is told to copy the values, they must stay until it has made the frame. */
 enum h2_block_kind { H2_BLOCK_REQUEST, H2_BLOCK_RESPONSE, H2_BLOCK_TRAILERS };
 size_t h2_encode_fields(struct h2_codec *h2, const struct header_map *headers,
-                        enum h2_block_kind kind);
+                        enum h2_block_kind kind, bool copies_values);
 
 /* h2_stream.c */
 extern const struct http_codec_stream_ops h2_stream_ops;
@@ -165,12 +170,16 @@ void h2_stream_set_ready(struct h2_stream *s);
 /* Sets why a stream fails, if nothing did yet. */
 void h2_stream_set_reason(struct h2_stream *s, enum http_reset_reason reason, const char *detail);
 void h2_stream_update_watermark(struct h2_stream *s);
+/* A header block is out: there may be something to follow it. */
+void h2_stream_headers_sent(struct h2_stream *s, bool end_stream);
 
 /* h2_output.c */
 void h2_set_dirty(struct h2_codec *h2);
 void h2_flush(struct h2_codec *h2);
 /* The frames only: on_output is left to the next flush. */
 void h2_produce(struct h2_codec *h2);
+/* Only up to the header block that `s` has queued. */
+void h2_produce_headers(struct h2_stream *s);
 void h2_flush_deferred(void *arg);
 ssize_t h2_read_data(nghttp2_session *session, int32_t stream_id, uint8_t *buf, size_t length,
                      uint32_t *data_flags, nghttp2_data_source *source, void *user_data);

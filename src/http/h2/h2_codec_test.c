@@ -412,6 +412,40 @@ START_TEST(codec_max_streams_of_the_peer_is_told_and_kept) {
 }
 END_TEST
 
+/* The text of a header map is its owner's again when encode_headers has returned. */
+static struct test_stream *request_of_passing_text(struct test_end *client) {
+    char path[] = "/waiting";
+    struct test_stream *s = test_open(client);
+    struct header_map map;
+    test_request_map(&map, &s->arena, "POST");
+    header_map_set(&map, HEADER_PATH, slice_from_string(path));
+    ck_assert_int_eq(http_stream_encode_headers(s->stream, &map, false), STATUS_OK);
+    memset(path, '#', sizeof(path) - 1);
+    return s;
+}
+
+START_TEST(codec_request_that_has_to_wait_keeps_its_text_and_body) {
+    test_pair_deinit(&pair);
+    test_pair_init(&pair, (struct http_codec_options){0}, (struct http2_options){0},
+                   (struct http2_options){.max_concurrent_streams = 1});
+    test_pair_run(&pair);
+    test_send(request_of_passing_text(&pair.client), 0, true);
+    test_send(request_of_passing_text(&pair.client), 7, true);
+    test_send(request_of_passing_text(&pair.client), 0, true);
+    for (uint32_t i = 0; i < 3; i++) {
+        test_pair_run(&pair);
+        ck_assert_uint_eq(pair.server.stream_count, i + 1);
+        struct test_stream *got = &pair.server.streams[i];
+        expect_header(got->headers, ":path", "/waiting");
+        ck_assert(got->has_ended);
+        ck_assert_uint_eq(got->body.len, i == 1 ? 7 : 0);
+        test_answer(got, "200", NULL);
+    }
+    test_pair_run(&pair);
+    ck_assert(pair.client.streams[2].was_closed);
+}
+END_TEST
+
 START_TEST(codec_connection_lost_resets_all_streams) {
     test_request(&pair.client, "GET", true);
     test_request(&pair.client, "POST", false);
@@ -557,6 +591,7 @@ int main(void) {
     tcase_add_test(tests, codec_shutdown_notice_then_goaway_drains);
     tcase_add_test(tests, codec_ping_comes_back);
     tcase_add_test(tests, codec_max_streams_of_the_peer_is_told_and_kept);
+    tcase_add_test(tests, codec_request_that_has_to_wait_keeps_its_text_and_body);
     tcase_add_test(tests, codec_connection_lost_resets_all_streams);
     tcase_add_test(tests, codec_output_is_announced_once_a_turn);
     tcase_add_test(tests, codec_input_may_come_byte_by_byte);

@@ -58,23 +58,32 @@ static uint8_t index_flags(const struct header_entry *entry, bool is_seeding) {
 }
 
 // nghttp2 takes pointers to const data through a non-const type.
-static nghttp2_nv make_field(struct slice name, struct slice value, uint8_t flags) {
+static nghttp2_nv make_field(struct slice name, struct slice value, unsigned flags) {
     return (nghttp2_nv){
         .name = (uint8_t *)(uintptr_t)name.ptr,
         .value = (uint8_t *)(uintptr_t)(value.len == 0 ? (const uint8_t *)"" : value.ptr),
         .namelen = name.len,
         .valuelen = value.len,
-        .flags = flags,
+        .flags = (uint8_t)flags,
     };
 }
 
-static bool add_pseudo(struct h2_shared *shared, size_t *count, enum header_id id,
-                       struct slice value) {
+/* Of the block being put together. */
+struct field_list {
+    nghttp2_nv *fields;
+    size_t count;
+    unsigned flags; /* of each field */
+};
+
+static void add(struct field_list *list, struct slice name, struct slice value, unsigned flags) {
+    list->fields[list->count++] = make_field(name, value, list->flags | flags);
+}
+
+static bool add_pseudo(struct field_list *list, enum header_id id, struct slice value) {
     if (slice_is_empty(value) || !is_safe(value)) {
         return false;
     }
-    uint8_t flags = NGHTTP2_NV_FLAG_NO_COPY_NAME;
-    shared->fields[(*count)++] = make_field(header_id_name(id), value, flags);
+    add(list, header_id_name(id), value, NGHTTP2_NV_FLAG_NO_COPY_NAME);
     return true;
 }
 
@@ -83,30 +92,27 @@ static struct slice authority_of(const struct header_map *map) {
     return slice_is_empty(authority) ? header_map_get(map, HEADER_HOST) : authority;
 }
 
-static bool add_request_pseudo(struct h2_shared *shared, size_t *count,
-                               const struct header_map *map) {
+static bool add_request_pseudo(struct field_list *list, const struct header_map *map) {
     struct slice method = header_map_get(map, HEADER_METHOD);
     struct slice authority = authority_of(map);
     bool has_protocol = header_map_has(map, HEADER_PROTOCOL);
-    if (!http_is_token(method) || !add_pseudo(shared, count, HEADER_METHOD, method)) {
+    if (!http_is_token(method) || !add_pseudo(list, HEADER_METHOD, method)) {
         return false;
     }
     if (!slice_equal(method, SLICE("CONNECT")) || has_protocol) {
         struct slice scheme = header_map_get(map, HEADER_SCHEME);
         struct slice path = header_map_get(map, HEADER_PATH);
-        if (!add_pseudo(shared, count, HEADER_SCHEME, scheme) ||
-            slice_find_byte(path, ' ') != SIZE_MAX ||
-            !add_pseudo(shared, count, HEADER_PATH, path)) {
+        if (!add_pseudo(list, HEADER_SCHEME, scheme) || slice_find_byte(path, ' ') != SIZE_MAX ||
+            !add_pseudo(list, HEADER_PATH, path)) {
             return false;
         }
     } else if (slice_is_empty(authority)) {
         return false;
     }
-    if (!slice_is_empty(authority) && !add_pseudo(shared, count, HEADER_AUTHORITY, authority)) {
+    if (!slice_is_empty(authority) && !add_pseudo(list, HEADER_AUTHORITY, authority)) {
         return false;
     }
-    return !has_protocol ||
-           add_pseudo(shared, count, HEADER_PROTOCOL, header_map_get(map, HEADER_PROTOCOL));
+    return !has_protocol || add_pseudo(list, HEADER_PROTOCOL, header_map_get(map, HEADER_PROTOCOL));
 }
 
 // Connection-specific fields (RFC 9113 §8.2.2) and what became a pseudo header.
@@ -130,37 +136,53 @@ static bool is_dropped(const struct header_entry *entry) {
     }
 }
 
+static bool add_entry(struct field_list *list, const struct header_entry *entry, bool is_seeding) {
+    unsigned flags = index_flags(entry, is_seeding);
+    struct slice name = entry->name;
+    if (entry->id != HEADER_OTHER) {
+        name = header_id_name(entry->id);
+        flags |= NGHTTP2_NV_FLAG_NO_COPY_NAME;
+    } else if (!is_safe(name)) {
+        return false;
+    }
+    if (!is_safe(entry->value)) {
+        return false;
+    }
+    add(list, name, entry->value, flags);
+    return true;
+}
+
+static bool add_block_pseudo(struct field_list *list, const struct header_map *headers,
+                             enum h2_block_kind kind) {
+    switch (kind) {
+    case H2_BLOCK_REQUEST:
+        return add_request_pseudo(list, headers);
+    case H2_BLOCK_RESPONSE:
+        return http_status_of(headers) >= 100 &&
+               add_pseudo(list, HEADER_STATUS, header_map_get(headers, HEADER_STATUS));
+    case H2_BLOCK_TRAILERS:
+        break;
+    }
+    return true;
+}
+
 size_t h2_encode_fields(struct h2_codec *h2, const struct header_map *headers,
-                        enum h2_block_kind kind) {
+                        enum h2_block_kind kind, bool copies_values) {
     struct h2_shared *shared = h2->shared;
-    size_t count = 0;
     bool is_seeding = kind != H2_BLOCK_TRAILERS && h2->messages_encoded++ % SEEDING_PERIOD == 0;
     reserve(shared, (size_t)headers->count + EXTRA_FIELDS);
-    if (kind == H2_BLOCK_REQUEST && !add_request_pseudo(shared, &count, headers)) {
-        return 0;
-    }
-    if (kind == H2_BLOCK_RESPONSE &&
-        (http_status_of(headers) < 100 ||
-         !add_pseudo(shared, &count, HEADER_STATUS, header_map_get(headers, HEADER_STATUS)))) {
+    struct field_list list = {
+        .fields = shared->fields,
+        .flags = copies_values ? 0 : NGHTTP2_NV_FLAG_NO_COPY_VALUE,
+    };
+    if (!add_block_pseudo(&list, headers, kind)) {
         return 0;
     }
     const struct header_entry *entry;
     for (uint32_t i = 0; (entry = header_map_next(headers, &i)) != NULL;) {
-        if (is_dropped(entry)) {
-            continue;
-        }
-        struct slice name = entry->name;
-        uint8_t flags = index_flags(entry, is_seeding);
-        if (entry->id != HEADER_OTHER) {
-            name = header_id_name(entry->id);
-            flags |= NGHTTP2_NV_FLAG_NO_COPY_NAME;
-        } else if (!is_safe(name)) {
+        if (!is_dropped(entry) && !add_entry(&list, entry, is_seeding)) {
             return 0;
         }
-        if (!is_safe(entry->value)) {
-            return 0;
-        }
-        shared->fields[count++] = make_field(name, entry->value, flags);
     }
-    return count;
+    return list.count;
 }

@@ -55,7 +55,7 @@ static bool is_blocked(struct h2_codec *h2) {
 
 static void submit_trailers(struct h2_stream *s) {
     struct h2_codec *h2 = s->h2;
-    size_t count = h2_encode_fields(h2, s->unsent_trailers, H2_BLOCK_TRAILERS);
+    size_t count = h2_encode_fields(h2, s->unsent_trailers, H2_BLOCK_TRAILERS, true);
     if (nghttp2_submit_trailer(h2->session, (int32_t)s->base.id, h2->shared->fields, count) != 0) {
         (void)nghttp2_submit_rst_stream(h2->session, NGHTTP2_FLAG_NONE, (int32_t)s->base.id,
                                         NGHTTP2_INTERNAL_ERROR);
@@ -162,10 +162,12 @@ static int on_frame_send(nghttp2_session *session, const nghttp2_frame *frame, v
     }
     if (frame->hd.type == NGHTTP2_DATA || frame->hd.type == NGHTTP2_HEADERS) {
         struct h2_stream *s = nghttp2_session_get_stream_user_data(session, frame->hd.stream_id);
+        bool end_stream = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
         if (s != NULL && frame->hd.type == NGHTTP2_HEADERS) {
             s->base.header_bytes_sent += H2_FRAME_HEADER_BYTES + frame->hd.length;
+            h2_stream_headers_sent(s, end_stream);
         }
-        if (s != NULL && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0) {
+        if (s != NULL && end_stream) {
             end_sent(h2, s);
         }
     }
@@ -192,7 +194,11 @@ static int on_frame_not_send(nghttp2_session *session, const nghttp2_frame *fram
         return 0;
     }
     struct h2_stream *s = find_by_id(h2, (uint32_t)frame->hd.stream_id);
-    if (s == NULL || s->is_gone) {
+    if (s == NULL) {
+        return 0;
+    }
+    s->is_block_queued = false;
+    if (s->is_gone) {
         return 0;
     }
     if (h2->is_server) {
@@ -215,27 +221,39 @@ void h2_set_send_callbacks(nghttp2_session_callbacks *callbacks) {
     nghttp2_session_callbacks_set_on_frame_not_send_callback(callbacks, on_frame_not_send);
 }
 
+// One frame, or DATA frames up to the next one of another kind; false: there is nothing to send.
+static bool produce_frame(struct h2_codec *h2) {
+    const uint8_t *bytes;
+    size_t before = h2->options.output->len;
+    if (h2->is_send_broken) {
+        return false;
+    }
+    h2->is_flushing = true;
+    ssize_t len = nghttp2_session_mem_send(h2->session, &bytes);
+    h2->is_flushing = false;
+    h2->is_send_broken = len < 0;
+    if (len < 0 && h2->failure == NULL) {
+        h2->failure = "http2.unknown.nghttp2.error";
+        h2->failure_reason = HTTP_RESET_CONNECTION_TERMINATION;
+    }
+    if (len > 0) {
+        buffer_append(h2->options.output, slice_make(bytes, (size_t)len));
+        h2->outbound.produced_bytes += (uint64_t)len;
+    }
+    h2->tell_output |= h2->options.output->len > before;
+    return len > 0;
+}
+
 void h2_produce(struct h2_codec *h2) {
     ASSERT(!h2->is_flushing);
-    h2->is_flushing = true;
-    for (;;) {
-        const uint8_t *bytes;
-        size_t before = h2->options.output->len;
-        ssize_t len = nghttp2_session_mem_send(h2->session, &bytes);
-        if (len < 0 && h2->failure == NULL) {
-            h2->failure = "http2.unknown.nghttp2.error";
-            h2->failure_reason = HTTP_RESET_CONNECTION_TERMINATION;
-        }
-        if (len > 0) {
-            buffer_append(h2->options.output, slice_make(bytes, (size_t)len));
-            h2->outbound.produced_bytes += (uint64_t)len;
-        }
-        h2->tell_output |= h2->options.output->len > before;
-        if (len <= 0) {
-            break;
-        }
+    while (produce_frame(h2)) {
     }
-    h2->is_flushing = false;
+}
+
+void h2_produce_headers(struct h2_stream *s) {
+    ASSERT(!s->h2->is_flushing);
+    while (s->is_block_queued && produce_frame(s->h2)) {
+    }
 }
 
 void h2_flush(struct h2_codec *h2) {

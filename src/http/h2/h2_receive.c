@@ -243,6 +243,7 @@ static int on_stream_close(nghttp2_session *session, int32_t stream_id, uint32_t
                            void *user_data) {
     struct h2_codec *h2 = user_data;
     struct h2_stream *s = nghttp2_session_get_stream_user_data(session, stream_id);
+    h2->open_count -= h2->is_server ? 0 : 1;
     if (s == NULL) {
         return 0;
     }

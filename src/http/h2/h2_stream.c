@@ -100,58 +100,77 @@ void h2_stream_update_watermark(struct h2_stream *s) {
     }
 }
 
-static void encode_informational(struct http_codec_stream *base, const struct header_map *headers) {
-    struct h2_stream *s = from_base(base);
-    if (s->is_gone || s->is_finished) {
-        return;
-    }
-    size_t count = h2_encode_fields(s->h2, headers, H2_BLOCK_RESPONSE);
-    if (count > 0 && nghttp2_submit_headers(s->h2->session, NGHTTP2_FLAG_NONE, (int32_t)base->id,
-                                            NULL, s->h2->shared->fields, count, NULL) == 0) {
-        h2_set_dirty(s->h2);
-    }
+/* Header blocks become frames at once, while their text is there: so nghttp2 need not copy it. Only a
+ * request above the peer's limit of streams has to wait. */
+static bool waits_for_peer(const struct h2_codec *h2) {
+    return !h2->is_server &&
+           h2->open_count >= nghttp2_session_get_remote_settings(
+                                 h2->session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
 }
 
-static enum status submit_request(struct h2_stream *s, size_t count,
-                                  const nghttp2_data_provider *provider) {
+static enum status submit_block(struct h2_stream *s, const struct header_map *headers,
+                                enum h2_block_kind kind, uint8_t flags) {
     struct h2_codec *h2 = s->h2;
-    int32_t id = nghttp2_submit_request(h2->session, NULL, h2->shared->fields, count, provider, s);
-    if (id < 0) {
-        return STATUS_INVALID;
-    }
-    s->base.id = (uint32_t)id;
-    s->is_submitted = true;
-    h2->streams_opened++;
-    return STATUS_OK;
-}
-
-static enum status encode_headers(struct http_codec_stream *base, const struct header_map *headers,
-                                  bool end_stream) {
-    struct h2_stream *s = from_base(base);
-    struct h2_codec *h2 = s->h2;
-    enum h2_block_kind kind = h2->is_server ? H2_BLOCK_RESPONSE : H2_BLOCK_REQUEST;
-    size_t count = h2_encode_fields(h2, headers, kind);
+    bool waits = waits_for_peer(h2);
+    size_t count = h2_encode_fields(h2, headers, kind, waits);
     if (count == 0) {
         return STATUS_INVALID;
     }
     if (s->is_gone || s->is_finished) {
         return STATUS_OK; // the reset is on its way to the owner
     }
-    const nghttp2_data_provider provider = {.read_callback = h2_read_data};
-    const nghttp2_data_provider *body = end_stream ? NULL : &provider;
-    if (!h2->is_server) {
-        TRY(submit_request(s, count, body));
-    } else if (nghttp2_submit_response(h2->session, (int32_t)base->id, h2->shared->fields, count,
-                                       body) != 0) {
+    bool is_request = kind == H2_BLOCK_REQUEST;
+    int32_t id = nghttp2_submit_headers(h2->session, flags, is_request ? -1 : (int32_t)s->base.id,
+                                        NULL, h2->shared->fields, count, is_request ? s : NULL);
+    if (id < 0) {
         return STATUS_INVALID;
     }
-    s->send_ended = end_stream;
+    if (is_request) {
+        s->base.id = (uint32_t)id;
+        s->is_submitted = true;
+        h2->streams_opened++;
+        h2->open_count++;
+    }
+    s->is_block_queued = true;
+    h2_produce_headers(s);
+    CHECK(waits || !s->is_block_queued || h2->is_send_broken);
     h2_set_dirty(h2);
     return STATUS_OK;
 }
 
+static void encode_informational(struct http_codec_stream *base, const struct header_map *headers) {
+    // An interim answer that cannot be sent is left out.
+    (void)submit_block(from_base(base), headers, H2_BLOCK_RESPONSE, NGHTTP2_FLAG_NONE);
+}
+
+static enum status encode_headers(struct http_codec_stream *base, const struct header_map *headers,
+                                  bool end_stream) {
+    struct h2_stream *s = from_base(base);
+    TRY(submit_block(s, headers, s->h2->is_server ? H2_BLOCK_RESPONSE : H2_BLOCK_REQUEST,
+                     end_stream ? NGHTTP2_FLAG_END_STREAM : NGHTTP2_FLAG_NONE));
+    s->send_ended = end_stream;
+    return STATUS_OK;
+}
+
+// nghttp2 hears of a body when there is some of it, or its end, behind headers that are out.
+static void start_body(struct h2_stream *s) {
+    const nghttp2_data_provider provider = {.read_callback = h2_read_data};
+    s->has_body = true;
+    (void)nghttp2_submit_data(s->h2->session, NGHTTP2_FLAG_END_STREAM, (int32_t)s->base.id,
+                              &provider);
+}
+
+void h2_stream_headers_sent(struct h2_stream *s, bool end_stream) {
+    s->is_block_queued = false;
+    if (!end_stream && !s->has_body && (s->pending.len > 0 || s->send_ended)) {
+        start_body(s);
+    }
+}
+
 static void resume(struct h2_stream *s) {
-    if (s->is_deferred) {
+    if (!s->has_body && !s->is_block_queued) {
+        start_body(s);
+    } else if (s->is_deferred) {
         s->is_deferred = false;
         (void)nghttp2_session_resume_data(s->h2->session, (int32_t)s->base.id);
     }

@@ -370,26 +370,24 @@ static const ProtobufCFieldDescriptor *field_named(const ProtobufCMessage *messa
     return NULL;
 }
 
-// One list of one section, each element a document of its own.
-static bool take_resource(struct dump *dump, ADMIN(ConfigDump) * out) {
+// One list of one section, each element a document of its own. STATUS_INVALID: the field is no list.
+static enum status take_resource(struct dump *dump, ADMIN(ConfigDump) * out) {
     for (uint32_t i = 0; i < dump->section_count; i++) {
         const ProtobufCFieldDescriptor *field =
             field_named(dump->sections[i], dump->query->resource);
-        if (field == NULL || field->type != PROTOBUF_C_TYPE_MESSAGE) {
+        if (field == NULL) {
             continue;
         }
-        if (field->label != PROTOBUF_C_LABEL_REPEATED) {
-            ProtobufCMessage *const *single = proto_member(dump->sections[i], field);
-            APPEND(dump, out->configs, out->n_configs, any_of_message(dump, *single));
-            return true;
+        if (field->label != PROTOBUF_C_LABEL_REPEATED || field->type != PROTOBUF_C_TYPE_MESSAGE) {
+            return STATUS_INVALID;
         }
         for (size_t j = 0; j < proto_count(dump->sections[i], field); j++) {
             ProtobufCMessage *const *element = proto_element(dump->sections[i], field, j);
             APPEND(dump, out->configs, out->n_configs, any_of_message(dump, *element));
         }
-        return true;
+        return STATUS_OK;
     }
-    return false;
+    return STATUS_NOT_FOUND;
 }
 
 static void write_piece(void *arg, struct slice text) {
@@ -400,6 +398,22 @@ static void write_document(const ADMIN(ConfigDump) * document, struct buffer *ou
     struct proto_json_write_options options = {.is_pretty = true, .redact = true};
     proto_json_write(&document->base, &options, write_piece, out);
     buffer_append(out, SLICE("\n"));
+}
+
+static enum status write_resource(struct dump *dump, ADMIN(ConfigDump) * document,
+                                  struct buffer *out) {
+    struct slice name = dump->query->resource;
+    enum status status = take_resource(dump, document);
+    if (status == STATUS_OK) {
+        write_document(document, out);
+    } else if (status == STATUS_INVALID) {
+        buffer_append_printf(out,
+                             "%.*s is not a repeated field. Use ?mask=%.*s to get only this field",
+                             SLICE_ARG(name), SLICE_ARG(name));
+    } else {
+        buffer_append_printf(out, "%.*s not found in config dump", SLICE_ARG(name));
+    }
+    return status;
 }
 
 static void gather(struct dump *dump) {
@@ -437,11 +451,8 @@ enum status xds_config_dump(const struct xds *xds, const struct xds_dump_query *
                    any_of_message(&dump, dump.sections[i]));
         }
         write_document(&document, out);
-    } else if (take_resource(&dump, &document)) {
-        write_document(&document, out);
     } else {
-        buffer_append_printf(out, "%.*s not found in config dump", SLICE_ARG(query->resource));
-        status = STATUS_NOT_FOUND;
+        status = write_resource(&dump, &document, out);
     }
     // Private keys passed through it.
     arena_wipe(&arena);

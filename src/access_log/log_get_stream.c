@@ -274,8 +274,7 @@ void log_get_local_reply(const struct log_op *op, const struct log_format_input 
                          struct log_value *value) {
     (void)op;
     value->kind = LOG_VALUE_BLOCK;
-    value->text = input->local_reply_body.len > 0 ? input->local_reply_body
-                                                  : log_info(input)->local_reply_body;
+    value->text = input->local_reply_body;
 }
 
 // param: raw, without the alternative name for stats. A cluster that was not found has no name.

@@ -113,7 +113,7 @@ struct upstream_info {
     struct slice transport_failure_reason;
     uint32_t attempts; /* 1 for the first */
     uint64_t pool_ready_us, first_tx_us, last_tx_us, first_rx_us, last_rx_us;
-    uint64_t header_bytes_sent, header_bytes_received, wire_bytes_sent, wire_bytes_received;
+    struct message_bytes received, sent;
     uint32_t connection_requests;      /* streams served on that connection before and with this */
     const struct transport_peer *peer; /* NULL: plain */
 };
@@ -147,8 +147,7 @@ struct stream_info {
     uint32_t response_code;              /* 0: none sent */
     struct slice response_code_details;  /* "via_upstream"; NULL ptr: none */
     uint64_t bytes_received, bytes_sent; /* body bytes */
-    uint64_t wire_bytes_received, wire_bytes_sent;
-    uint64_t header_bytes_received, header_bytes_sent;
+    struct message_bytes received, sent;
     const struct address *downstream_remote;  /* after XFF trust */
     const struct header_map *request_headers; /* as after the filters; NULL before */
     const struct header_map *response_headers;
@@ -160,7 +159,6 @@ struct stream_info {
     struct slice vhost_name;
     struct slice cluster_name;
     struct slice request_id;
-    struct slice local_reply_body;
     struct upstream_info upstream;
     struct info_entry *dynamic_metadata;
     struct info_entry *filter_state;

@@ -143,6 +143,14 @@ enum hcm_codec { HCM_CODEC_AUTO, HCM_CODEC_HTTP1, HCM_CODEC_HTTP2 };
 /* local_reply_config; opaque to all but src/stream. */
 struct local_reply_config;
 
+/* proxy_status_config; see src/stream/proxy_status.h. */
+struct proxy_status_config {
+    bool remove_details, remove_termination_details, remove_response_flags;
+    bool set_recommended_status;
+    bool names_node;           /* use_node_id is there, be it false, as in Envoy */
+    struct slice literal_name; /* empty, without names_node: the server name */
+};
+
 struct http_connection_manager_config {
     struct slice stat_prefix;
     enum hcm_codec codec;
@@ -187,7 +195,9 @@ struct http_connection_manager_config {
     uint32_t internal_cidr_count;
     bool unix_is_internal;
     struct slice via;
-    bool generate_request_id; /* default true */
+    bool add_user_agent;                            /* and who the client's proxy is */
+    const struct proxy_status_config *proxy_status; /* NULL: not sent */
+    bool generate_request_id;                       /* default true */
     bool preserve_external_request_id;
     bool always_set_request_id_in_response;
     enum forward_client_cert forward_client_cert;

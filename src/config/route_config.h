@@ -130,6 +130,8 @@ struct route_action {
     uint32_t timeout_ms;      /* default 15,000; 0 disables */
     uint32_t idle_timeout_ms; /* CONFIG_TIMEOUT_UNSET: the connection manager's */
     uint32_t flush_timeout_ms;
+    bool
+        has_stream_durations; /* max_stream_duration: the request's duration is limited, not `timeout` */
     bool has_max_stream_duration;
     uint32_t max_stream_duration_ms; /* 0: none */
     bool has_grpc_timeout_header_max;

@@ -89,6 +89,7 @@ struct filter_config_context {
     struct slice stat_prefix; /* of the enclosing connection manager or listener, "http.ingress." */
     bool edge_defaults;       /* --defaults edge */
     bool bypass_overload;     /* of the enclosing listener */
+    struct slice node_id, node_cluster; /* of the bootstrap; outlive the part */
 };
 
 /* The slot of a cluster named in a filter's configuration. */

@@ -123,6 +123,8 @@ void http_filter_inject_encoded_data(struct http_filter *f, struct buffer *data,
  * one see end_stream false and then the trailers. */
 struct header_map *http_filter_add_decoded_trailers(struct http_filter *f);
 struct header_map *http_filter_add_encoded_trailers(struct http_filter *f);
+/* How much of the request may be held or kept, in bytes; 0: no limit. */
+uint32_t http_filter_decoder_buffer_limit(const struct http_filter *f);
 /* A new limit for the held body of this stream; only ever raised. Bytes. */
 void http_filter_set_decoder_buffer_limit(struct http_filter *f, uint32_t bytes);
 void http_filter_set_encoder_buffer_limit(struct http_filter *f, uint32_t bytes);

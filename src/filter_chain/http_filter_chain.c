@@ -602,6 +602,10 @@ struct header_map *http_filter_add_encoded_trailers(struct http_filter *f) {
     return chain->response_trailers;
 }
 
+uint32_t http_filter_decoder_buffer_limit(const struct http_filter *f) {
+    return f->chain->decode_limit_bytes;
+}
+
 void http_filter_set_decoder_buffer_limit(struct http_filter *f, uint32_t bytes) {
     if (bytes > f->chain->decode_limit_bytes) {
         f->chain->decode_limit_bytes = bytes;

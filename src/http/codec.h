@@ -71,8 +71,9 @@ struct http_codec_callbacks {
      * connection ends after it. `detail` is Envoy's response code detail ("http1.codec_error" …). */
     void (*on_bad_request)(void *arg, struct http_codec_stream *stream, uint32_t status,
                            const char *detail);
-    /* Client: the peer takes no new streams (GOAWAY, "Connection: close"); NULL on servers. */
-    void (*on_goaway)(void *arg);
+    /* Client: no new streams; `by_peer`: it says so (GOAWAY, "Connection: close"), else the connection
+     * is a tunnel now, or broken. NULL on servers. */
+    void (*on_goaway)(void *arg, bool by_peer);
     /* Client: the number of streams that may be open changed (SETTINGS); NULL: not interested. */
     void (*on_max_streams)(void *arg, uint32_t max_streams);
     /* Bytes were added to the output buffer. */
@@ -119,8 +120,7 @@ struct http_codec_stream {
     const struct http_codec_stream_ops *ops;
     struct http_codec *codec;
     uint32_t id; /* HTTP/2 stream id; a running number in HTTP/1.1 */
-    uint64_t header_bytes_received, header_bytes_sent; /* wire bytes */
-    uint64_t body_bytes_received, body_bytes_sent;     /* wire bytes, framing included */
+    struct message_bytes received, sent;
 };
 
 /* Feeds received bytes. Consumes what it can; HTTP/1.1 leaves the bytes of a pipelined request until
@@ -231,11 +231,13 @@ struct http_codec *http1_server_codec_new(const struct http_codec_options *optio
 struct http_codec *http1_client_codec_new(const struct http_codec_options *options,
                                           const struct http1_options *http1);
 
+enum { HTTP2_DEFAULT_STREAM_WINDOW_BYTES = 16 * 1024 * 1024 }; /* Envoy 1.40's */
+
 /* Zero means the value in brackets (edge defaults are put in by the caller). */
 struct http2_options {
     uint32_t hpack_table_bytes;       /* [4096] */
     uint32_t max_concurrent_streams;  /* [2^31-1] */
-    uint32_t stream_window_bytes;     /* [2^24 as Envoy 1.40; edge 65536] */
+    uint32_t stream_window_bytes;     /* [HTTP2_DEFAULT_STREAM_WINDOW_BYTES; edge 65536] */
     uint32_t connection_window_bytes; /* [24 MiB; edge 1048576] */
     bool allow_connect;               /* extended CONNECT, RFC 8441 */
     bool allow_metadata;

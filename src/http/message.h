@@ -25,6 +25,14 @@ bool http_is_target(struct slice s, bool relaxed);
 struct slice http_reason_phrase(uint32_t status);
 /* The three digits of :status; 0 when absent or malformed. */
 uint32_t http_status_of(const struct header_map *headers);
+/* Bytes of one direction of a stream, as Envoy's meters count them. */
+struct message_bytes {
+    uint64_t wire; /* all, framing included */
+    uint64_t
+        header; /* HTTP/2: HEADERS frames; HTTP/1.1: field lines, what comes in without a blank */
+    uint64_t fields; /* HTTP/2: names and values before compression; HTTP/1.1: as header */
+};
+
 /* content-type application/grpc with "+…" or nothing after it, in lower case as Envoy wants it. */
 bool http_is_grpc(const struct header_map *headers);
 bool http_is_connect(const struct header_map *headers);

@@ -60,6 +60,7 @@ struct connection {
     bool is_above_high;
     bool is_write_blocked; /* the kernel is full: wait for writability */
     bool is_write_failed;
+    bool was_reset;
     bool is_end_queued; /* our direction ends after the output */
     bool is_end_sent;
     bool is_read_pending;   /* readiness came while reading was disabled */
@@ -270,7 +271,9 @@ static void deliver(struct connection *conn, bool end_stream) {
 }
 
 static void read_failed(struct connection *conn) {
-    keep_failure(conn, conn->transport->ops->failure_reason(conn->transport));
+    struct slice reason = conn->transport->ops->failure_reason(conn->transport);
+    conn->was_reset = reason.len == 0; // else what was read was wrong
+    keep_failure(conn, reason);
     conn->is_write_failed = true;
     finish(conn, is_closing(conn) ? CONNECTION_LOCAL_CLOSE : CONNECTION_REMOTE_CLOSE);
 }
@@ -391,11 +394,19 @@ static void finish_connect(struct connection *conn, unsigned flags) {
 }
 
 /* The peer went while nobody reads from it. */
-static bool is_early_close(const struct connection *conn, unsigned flags) {
+static bool is_socket_failed(struct connection *conn, unsigned flags) {
+    if ((flags & EVENT_ERROR) == 0 || conn->fd < 0 || socket_error(conn->fd) == 0) {
+        return false;
+    }
+    conn->was_reset = true;
+    return true;
+}
+
+static bool is_early_close(struct connection *conn, unsigned flags) {
     if (conn->state != STATE_OPEN || conn->read_disabled == 0) {
         return false;
     }
-    if ((flags & EVENT_ERROR) != 0 && conn->fd >= 0 && socket_error(conn->fd) != 0) {
+    if (is_socket_failed(conn, flags)) {
         return true;
     }
     return conn->detect_early_close && !conn->enable_half_close &&
@@ -403,9 +414,8 @@ static bool is_early_close(const struct connection *conn, unsigned flags) {
 }
 
 /* With the peer's end read, no read will tell that it reset our direction. */
-static bool is_reset_after_end(const struct connection *conn, unsigned flags) {
-    return conn->is_read_ended && (flags & EVENT_ERROR) != 0 && conn->fd >= 0 &&
-           socket_error(conn->fd) != 0;
+static bool is_reset_after_end(struct connection *conn, unsigned flags) {
+    return conn->is_read_ended && is_socket_failed(conn, flags);
 }
 
 static void handle_ready(struct connection *conn, unsigned flags) {
@@ -710,6 +720,10 @@ uint64_t connection_bytes_sent(const struct connection *conn) {
 
 struct slice connection_failure_reason(const struct connection *conn) {
     return slice_from_string(conn->failure);
+}
+
+bool connection_was_reset(const struct connection *conn) {
+    return conn->was_reset;
 }
 
 bool connection_timed_out(const struct connection *conn) {

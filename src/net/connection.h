@@ -109,6 +109,8 @@ uint64_t connection_bytes_received(const struct connection *conn);
 uint64_t connection_bytes_sent(const struct connection *conn);
 /* Why it failed ("TLS_error:…", "delayed connect error: Connection refused"); empty when it did not. */
 struct slice connection_failure_reason(const struct connection *conn);
+/* True where it ended by the peer's RST, not by its FIN. */
+bool connection_was_reset(const struct connection *conn);
 /* True where the failure was the connect timeout (flags, retries). */
 bool connection_timed_out(const struct connection *conn);
 

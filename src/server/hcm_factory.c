@@ -37,6 +37,8 @@ static const void *parse(struct filter_config_context *context,
                                                 SLICE_ARG(context->stat_prefix), SLICE_ARG(prefix));
     shared->config = config;
     shared->bypass_overload = context->bypass_overload;
+    shared->node_id = context->node_id;
+    shared->node_cluster = context->node_cluster;
     shared->stats = make_scope(context, prefix, &hcm_stat_table);
     shared->listener_stats = make_scope(context, listener_prefix, &hcm_listener_stat_table);
     shared->http1_stats = make_scope(context, SLICE("http1"), &http1_stat_table);

@@ -66,6 +66,8 @@ static enum status load_bootstrap(struct server *server, struct error *err) {
     };
     bootstrap_settings_read(server->bootstrap, &flags, &server->decode, server->bootstrap_part, &v,
                             &server->settings);
+    server->decode.node_id = server->settings.node_id;
+    server->decode.node_cluster = server->settings.node_cluster;
     log_findings(server, &v);
     return validation_result(&v, err);
 }

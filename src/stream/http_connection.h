@@ -22,7 +22,7 @@ struct http_connection_shared {
     struct stats_scope *listener_stats; /* hcm_listener_stat_table */
     /* Of the codecs, one for all connection managers: http1_stat_table, http2_stat_table. */
     struct stats_scope *http1_stats, *http2_stats;
-    struct slice node_id, node_cluster; /* for log formats */
+    struct slice node_id, node_cluster; /* of the bootstrap */
     bool bypass_overload;               /* the listener's */
 };
 

@@ -25,7 +25,6 @@ void http_stream_log_input(const struct http_stream *stream, struct log_format_i
         .request_headers = stream->request_headers,
         .response_headers = stream->info.response_headers,
         .response_trailers = stream->info.response_trailers,
-        .local_reply_body = stream->info.local_reply_body,
         .access_log_type = "DownstreamEnd",
         .now_us = event_loop_now_us(loop),
         .now_wall_us = event_loop_wall_us(loop),
@@ -57,10 +56,8 @@ static void write_access_logs(struct http_stream *stream) {
 
 static void collect_codec_facts(struct http_stream *stream) {
     const struct http_codec_stream *codec = stream->codec;
-    stream->info.header_bytes_received = codec->header_bytes_received;
-    stream->info.header_bytes_sent = codec->header_bytes_sent;
-    stream->info.wire_bytes_received = codec->header_bytes_received + codec->body_bytes_received;
-    stream->info.wire_bytes_sent = codec->header_bytes_sent + codec->body_bytes_sent;
+    stream->info.received = codec->received;
+    stream->info.sent = codec->sent;
 }
 
 void http_stream_finish(struct http_stream *stream) {
@@ -165,7 +162,6 @@ void http_stream_local_reply(struct http_stream *stream, const struct local_repl
     if (reply->status == 400 && stream->info.protocol != HTTP_2) {
         stream->close_connection = true;
     }
-    stream->info.local_reply_body = arena_dup_slice(&stream->arena, reply->body);
     struct log_format_input input;
     http_stream_log_input(stream, &input);
     struct local_reply_result result;
@@ -217,6 +213,9 @@ static void add_location(void *arg, struct header_map *headers) {
 static void refuse_head(struct http_stream *stream, struct request_head *head) {
     if (head->path_failed) {
         http_connection_count(stream->conn, HCM_DOWNSTREAM_RQ_FAILED_PATH_NORMALIZATION);
+    }
+    if (head->path_is_no_path) {
+        http_connection_count(stream->conn, HCM_DOWNSTREAM_RQ_NON_RELATIVE_PATH);
     }
     struct local_reply reply = {
         .status = head->failed_status,
@@ -497,6 +496,16 @@ static void init_info(struct http_stream *stream) {
     info->stage_us[STAGE_DECODE] = info->start_us;
 }
 
+/* What a stream may hold: in HTTP/2 the window that it was given, as in Envoy. */
+static uint32_t buffer_limit(const struct http_connection *conn,
+                             const struct http_codec_stream *codec) {
+    if (codec->codec->protocol != HTTP_2) {
+        return network_filter_listener(&conn->base)->per_connection_buffer_limit_bytes;
+    }
+    uint32_t window = conn->config->http2.stream_window_bytes;
+    return window != 0 ? window : HTTP2_DEFAULT_STREAM_WINDOW_BYTES;
+}
+
 struct http_stream *http_stream_new(struct http_connection *conn, struct http_codec_stream *codec,
                                     struct http_stream_sink *sink) {
     struct arena arena;
@@ -511,8 +520,7 @@ struct http_stream *http_stream_new(struct http_connection *conn, struct http_co
     init_info(stream);
     stream->random = random_next(&conn->io->random);
     http_filter_chain_init(&stream->chain, &http_stream_host_ops, stream, &stream->arena, conn->io,
-                           &stream->info,
-                           network_filter_listener(&conn->base)->per_connection_buffer_limit_bytes);
+                           &stream->info, buffer_limit(conn, codec));
     if (http_connection_is_output_full(conn)) {
         http_filter_chain_pause_response(&stream->chain, true);
     }

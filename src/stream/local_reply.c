@@ -29,6 +29,7 @@ static void apply_config(const struct local_reply_config *config, struct reply_t
     const struct local_reply_mapper *mapper = find_mapper(config, input, random);
     const struct log_format *format = config->body_format;
     struct slice content_type = config->content_type;
+    input->local_reply_body = text->body;
     if (mapper != NULL) {
         header_ops_apply(&mapper->headers, headers, input);
         if (mapper->status != 0) {

@@ -63,6 +63,7 @@ static bool check_path(struct request_head *head) {
         return false;
     }
     if (path.len == 0 || path.ptr[0] != '/') {
+        head->path_is_no_path = true;
         fail(head, 404, "absolute_path_rejected");
         return false;
     }
@@ -392,6 +393,20 @@ static void set_request_id(struct request_head *head) {
     head->info->request_id = header_map_get(headers, HEADER_X_REQUEST_ID);
 }
 
+static void set_user_agent(struct request_head *head) {
+    struct header_map *headers = head->headers;
+    if (!head->config->add_user_agent) {
+        return;
+    }
+    header_map_set(headers, HEADER_X_ENVOY_DOWNSTREAM_SERVICE_CLUSTER, head->node_cluster);
+    if (header_map_get(headers, HEADER_USER_AGENT).len == 0) {
+        header_map_set(headers, HEADER_USER_AGENT, head->node_cluster);
+    }
+    if (head->node_id.len > 0) {
+        header_map_set(headers, HEADER_X_ENVOY_DOWNSTREAM_SERVICE_NODE, head->node_id);
+    }
+}
+
 static void append_via(struct request_head *head) {
     if (head->config->via.len == 0) {
         return;
@@ -422,6 +437,7 @@ void request_headers_mutate(struct request_head *head) {
                             address_port(head->info->connection->local));
     }
     sanitize(head);
+    set_user_agent(head);
     check_referer(head->headers);
     request_headers_set_xfcc(head);
     set_request_id(head);

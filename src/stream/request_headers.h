@@ -27,6 +27,7 @@ struct request_head {
     const char *failed_details;
     struct slice failed_location; /* set: redirect there */
     bool path_failed;             /* counts as failed path normalisation */
+    bool path_is_no_path;         /* counts as a target that begins with no slash */
     /* a cache */
     struct slice ip_text;             /* in the arena */
     const struct address *ip_text_of; /* NULL: none yet */

@@ -7,6 +7,7 @@
 #include "src/http/upgrade.h"
 #include "src/stream/http_connection_stats.h"
 #include "src/stream/http_stream.h"
+#include "src/stream/proxy_status.h"
 #include "src/stream/response_headers.h"
 
 /* ---- the response leaves ---- */
@@ -58,6 +59,10 @@ void http_stream_send_headers(struct http_stream *stream, struct header_map *hea
         .wall_us = event_loop_wall_us(loop),
     };
     response_headers_mutate(&head);
+    if (conn->config->proxy_status != NULL) {
+        proxy_status_add(conn->config, conn->shared->node_id, &stream->info, headers);
+        status = http_status_of(headers);
+    }
     stream->info.response_headers = headers;
     stream->info.response_code = status;
     stream->info.first_tx_us = event_loop_now_us(loop);
@@ -67,6 +72,9 @@ void http_stream_send_headers(struct http_stream *stream, struct header_map *hea
     http_stream_activity(stream);
     if (stream->close_connection || http_connection_should_drain(conn)) {
         http_connection_begin_drain(conn);
+        if (stream->info.protocol != HTTP_2 && !stream->is_tunnel_open) {
+            header_map_set(headers, HEADER_CONNECTION, SLICE("close")); // for logs; the codec knows
+        }
     }
     stream->response = STREAM_HALF_HEADERS;
     if (stream->is_http2_upgrade) {

@@ -2,6 +2,7 @@
 /* The timers of one request. Each answers in Envoy's words while an answer is possible, else it resets.
  * The idle timer is re-armed at every byte, which costs one store (see timer.h). */
 #include "src/event/io_context.h"
+#include "src/http/grpc_timeout.h"
 #include "src/stream/http_connection_stats.h"
 #include "src/stream/http_stream.h"
 
@@ -99,6 +100,43 @@ void http_stream_timeouts_request_done(struct http_stream *stream) {
     timer_cancel(&stream->request_timer);
 }
 
+/* False: no limit. The client's grpc-timeout rules where the route says how far it may. */
+static bool find_duration(const struct http_stream *stream, const struct route_action *action,
+                          uint32_t *ms) {
+    if (!action->has_stream_durations || !action->has_grpc_timeout_header_max ||
+        !grpc_timeout_get(stream->request_headers, ms)) {
+        *ms = action->has_max_stream_duration ? action->max_stream_duration_ms
+                                              : stream->conn->config->max_stream_duration_ms;
+        return *ms != 0 && *ms != CONFIG_TIMEOUT_UNSET;
+    }
+    if (action->grpc_timeout_header_max_ms != 0 && *ms > action->grpc_timeout_header_max_ms) {
+        *ms = action->grpc_timeout_header_max_ms;
+    }
+    if (*ms > action->grpc_timeout_header_offset_ms) {
+        *ms -= action->grpc_timeout_header_offset_ms;
+    }
+    return true;
+}
+
+/* The limit counts from the stream's begin; the upstream is told of it as it stands. */
+static void limit_duration(struct http_stream *stream, const struct route_action *action) {
+    bool tells_upstream = action->has_stream_durations && stream->is_grpc;
+    uint32_t ms;
+    if (!find_duration(stream, action, &ms)) {
+        if (timer_is_armed(&stream->duration_timer) && tells_upstream) {
+            header_map_remove(stream->request_headers, HEADER_GRPC_TIMEOUT);
+        }
+        timer_cancel(&stream->duration_timer);
+        return;
+    }
+    if (tells_upstream) {
+        grpc_timeout_set(stream->request_headers, ms);
+    }
+    uint64_t used = (event_loop_now_us(loop_of(stream)) - stream->info.start_us) / 1000;
+    timer_cancel(&stream->duration_timer);
+    timer_arm(loop_of(stream), &stream->duration_timer, used < ms ? ms - used : 0);
+}
+
 void http_stream_timeouts_route(struct http_stream *stream) {
     const struct route *route = stream->route;
     if (route == NULL || route->action != ROUTE_ACTION_CLUSTER) {
@@ -110,10 +148,7 @@ void http_stream_timeouts_route(struct http_stream *stream) {
         timer_cancel(&stream->idle_timer);
         arm(stream, &stream->idle_timer, stream->idle_timeout_ms);
     }
-    if (action->has_max_stream_duration) {
-        timer_cancel(&stream->duration_timer);
-        arm(stream, &stream->duration_timer, action->max_stream_duration_ms);
-    }
+    limit_duration(stream, action);
 }
 
 void http_stream_timeouts_cancel(struct http_stream *stream) {

@@ -452,7 +452,9 @@ static void visit_certificate(void *arg, X509 *certificate) {
 
 void tls_context_visit_certificates(const struct tls_context *context, tls_certificate_visit_fn *fn,
                                     void *arg) {
-    struct visit visit = {.fn = fn, .arg = arg, .name = "", .is_trusted = true};
+    struct visit visit = {.fn = fn, .arg = arg, .is_trusted = true};
+
+    visit.name = tls_verifier_ca_name(context->verifier);
 
     tls_verifier_visit_cas(context->verifier, visit_certificate, &visit);
     visit.is_trusted = false;

@@ -52,7 +52,8 @@ struct tls_san_matcher {
 };
 
 struct tls_validation_source {
-    struct slice trusted_ca_pem; /* empty: none (no verification unless pins are given) */
+    struct slice trusted_ca_pem;  /* empty: none (no verification unless pins are given) */
+    struct slice trusted_ca_name; /* its file, for messages; empty: given inline */
     struct slice crl_pem;
     const struct tls_san_matcher *san_matchers;
     uint32_t san_matcher_count;

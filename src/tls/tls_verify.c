@@ -22,6 +22,7 @@ enum {
 
 struct tls_verifier {
     X509_STORE *store; /* NULL: no trusted CA */
+    char *store_name;
     struct tls_san_matcher *matchers;
     uint32_t matcher_count;
     uint8_t (*hashes)[SHA256_DIGEST_LENGTH];
@@ -104,6 +105,8 @@ static void copy_matchers(struct tls_verifier *verifier,
 static enum status fill_verifier(struct tls_verifier *verifier,
                                  const struct tls_validation_source *source, struct error *err) {
     if (source->trusted_ca_pem.len > 0) {
+        verifier->store_name =
+            mem_dup_string((const char *)source->trusted_ca_name.ptr, source->trusted_ca_name.len);
         verifier->store = X509_STORE_new();
         CHECK(verifier->store != NULL);
         if (fill_store(verifier->store, source, err) != STATUS_OK) {
@@ -145,6 +148,7 @@ void tls_verifier_free(struct tls_verifier *verifier) {
         mem_free((void *)(uintptr_t)verifier->matchers[i].exact.ptr);
     }
     X509_STORE_free(verifier->store);
+    mem_free(verifier->store_name);
     mem_free(verifier->matchers);
     mem_free(verifier->hashes);
     mem_free(verifier->spkis);
@@ -169,6 +173,10 @@ void tls_verifier_visit_cas(const struct tls_verifier *verifier,
         }
     }
     sk_X509_OBJECT_pop_free(objects, X509_OBJECT_free);
+}
+
+const char *tls_verifier_ca_name(const struct tls_verifier *verifier) {
+    return verifier == NULL || verifier->store_name == NULL ? "" : verifier->store_name;
 }
 
 static void add_ca_name(void *arg, X509 *certificate) {

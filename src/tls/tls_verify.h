@@ -23,6 +23,8 @@ STACK_OF(CRYPTO_BUFFER) * tls_verifier_ca_names(const struct tls_verifier *verif
 /* Calls `fn` with each trusted CA. */
 void tls_verifier_visit_cas(const struct tls_verifier *verifier,
                             void (*fn)(void *arg, X509 *certificate), void *arg);
+/* The file that the trusted CAs came from; "" for none. */
+const char *tls_verifier_ca_name(const struct tls_verifier *verifier);
 
 /* The SSL_CTX custom verification callback; state in tls_handshake. */
 enum ssl_verify_result_t tls_verify_peer(SSL *ssl, uint8_t *out_alert);

@@ -235,13 +235,15 @@ static void on_pong(void *arg) {
     arm_if(client, &client->ping_timer, client->pool->http.h2_keepalive_interval_ms);
 }
 
-static void on_goaway(void *arg) {
+static void on_goaway(void *arg, bool by_peer) {
     struct http_client *client = arg;
     CHECK_MAGIC(client, HTTP_CLIENT_MAGIC);
     if (client->state == HTTP_CLIENT_CLOSED || client->state == HTTP_CLIENT_DRAINING) {
         return;
     }
-    conn_pool_count(client->pool, CLUSTER_STAT_UPSTREAM_CX_CLOSE_NOTIFY);
+    if (by_peer) {
+        conn_pool_count(client->pool, CLUSTER_STAT_UPSTREAM_CX_CLOSE_NOTIFY);
+    }
     move_to(client, HTTP_CLIENT_DRAINING);
     if (client->active == 0) {
         // The codec is at work on the input: the connection goes with the flush.

@@ -46,8 +46,10 @@ enum upstream_failure {
     UPSTREAM_FAILURE_NONE,
     UPSTREAM_FAILURE_NO_CLUSTER,  /* NC */
     UPSTREAM_FAILURE_NO_HOST,     /* UH */
-    UPSTREAM_FAILURE_MAINTENANCE, /* drop_overload: DO */
-    UPSTREAM_FAILURE_OVERFLOW,    /* UO */
+    UPSTREAM_FAILURE_DROPPED,     /* drop_overloads: DO */
+    UPSTREAM_FAILURE_DROPPED_ALL, /* drop_overloads of 100 %: UDO */
+    UPSTREAM_FAILURE_OVERFLOW,    /* a breaker of connections or requests: UO */
+    UPSTREAM_FAILURE_PENDING,     /* the breaker of what waits for a connection: UO */
 };
 
 struct upstream_request_options {

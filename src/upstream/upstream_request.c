@@ -58,10 +58,8 @@ static void copy_byte_counts(struct upstream_request *request) {
     if (info == NULL || stream == NULL) {
         return;
     }
-    info->header_bytes_sent = stream->header_bytes_sent;
-    info->header_bytes_received = stream->header_bytes_received;
-    info->wire_bytes_sent = stream->header_bytes_sent + stream->body_bytes_sent;
-    info->wire_bytes_received = stream->header_bytes_received + stream->body_bytes_received;
+    info->sent = stream->sent;
+    info->received = stream->received;
 }
 
 static void note_received(struct upstream_request *request) {
@@ -367,12 +365,19 @@ static struct upstream_request *request_new(const struct upstream_request_option
     return request;
 }
 
-static bool is_dropped(struct io_context *io, const struct cluster_part *part) {
+enum { MILLION = 1000000 };
+
+/* What drop_overloads makes of this request; UPSTREAM_FAILURE_NONE: nothing. */
+static enum upstream_failure draw_drop(struct io_context *io, const struct cluster_part *part) {
     const struct config_part *found =
         config_snapshot_part(io->snapshot, CONFIG_ENDPOINT, part->endpoint_slot);
     const struct host_set *hosts = (const struct host_set *)(const void *)found;
-    return hosts != NULL && hosts->drop_overload_per_million != 0 &&
-           random_below(&io->random, 1000000) < hosts->drop_overload_per_million;
+    uint32_t rate = hosts == NULL ? 0 : hosts->drop_overload_per_million;
+    if (rate == MILLION) {
+        return UPSTREAM_FAILURE_DROPPED_ALL;
+    }
+    bool is_dropped = rate != 0 && random_below(&io->random, MILLION) < rate;
+    return is_dropped ? UPSTREAM_FAILURE_DROPPED : UPSTREAM_FAILURE_NONE;
 }
 
 struct upstream_request *upstream_request_start(const struct upstream_request_options *options,
@@ -388,8 +393,8 @@ struct upstream_request *upstream_request_start(const struct upstream_request_op
     if (options->info != NULL) {
         upstream_info_set_host(options->info, options->arena, cluster->state, NULL);
     }
-    if (is_dropped(io, part)) {
-        *failure = UPSTREAM_FAILURE_MAINTENANCE;
+    *failure = draw_drop(io, part);
+    if (*failure != UPSTREAM_FAILURE_NONE) {
         return NULL;
     }
     struct worker_host *host = worker_cluster_choose_host(cluster, part, &options->lb, failure);
@@ -401,15 +406,22 @@ struct upstream_request *upstream_request_start(const struct upstream_request_op
     }
     struct conn_pool *pool = conn_pool_get(host, part, options);
     if (pool == NULL) {
-        *failure = UPSTREAM_FAILURE_OVERFLOW;
+        *failure = UPSTREAM_FAILURE_NO_HOST; // none that may be asked, as in Envoy
+        if (options->info != NULL) {
+            upstream_info_clear_host(options->info);
+        }
         worker_host_release_if_unused(host);
         return NULL;
     }
     struct upstream_request *request = request_new(options, pool);
+    bool has_to_wait = list_is_empty(&pool->ready);
     if (!conn_pool_submit(pool, request)) {
         request->magic = 0;
         conn_pool_check_unused(pool);
-        *failure = UPSTREAM_FAILURE_OVERFLOW;
+        *failure = has_to_wait ? UPSTREAM_FAILURE_PENDING : UPSTREAM_FAILURE_OVERFLOW;
+        if (has_to_wait && options->info != NULL) {
+            upstream_info_clear_host(options->info); // as in Envoy
+        }
         return NULL;
     }
     return request;

@@ -14,7 +14,15 @@ static void count(const struct upstream_tcp *tcp, enum cluster_stat stat) {
     stats_inc(state_of(tcp)->stats, tcp->options.io->index, stat);
 }
 
-/* Breaker and gauges are given back. Once. */
+static void stop_waiting(struct upstream_tcp *tcp) {
+    if (tcp->is_waiting) {
+        tcp->is_waiting = false;
+        circuit_breaker_release(&state_of(tcp)->breakers[0], tcp->options.io->index,
+                                BREAKER_PENDING);
+    }
+}
+
+/* Breakers and gauges are given back. Once. */
 static void settle(struct upstream_tcp *tcp) {
     if (tcp->is_settled) {
         return;
@@ -38,6 +46,7 @@ static void settle(struct upstream_tcp *tcp) {
         stats_dec(stats, io->index, CLUSTER_STAT_UPSTREAM_RQ_ACTIVE);
         atomic_fetch_sub_explicit(&host->active_requests, 1, memory_order_relaxed);
     }
+    stop_waiting(tcp);
     circuit_breaker_release(&state_of(tcp)->breakers[0], io->index, BREAKER_CONNECTIONS);
 }
 
@@ -80,6 +89,7 @@ static void ready(struct upstream_tcp *tcp) {
     struct host *host = tcp->host->host;
     struct stats_scope *stats = state_of(tcp)->stats;
     tcp->is_ready = true;
+    stop_waiting(tcp);
     stats_record(stats, io->index, CLUSTER_STAT_UPSTREAM_CX_CONNECT_MS,
                  (event_loop_now_us(io->loop) - tcp->created_us) / 1000);
     count(tcp, CLUSTER_STAT_UPSTREAM_RQ_TOTAL);
@@ -145,6 +155,7 @@ static struct upstream_tcp *tcp_new(const struct upstream_tcp_options *options,
     tcp->magic = UPSTREAM_TCP_MAGIC;
     tcp->options = *options;
     tcp->host = host;
+    tcp->is_waiting = true;
     tcp->created_us = event_loop_now_us(options->io->loop);
     connect_settings_init(&tcp->settings, part, host->host, options->sni_override);
     list_push_back(&host->tcp, &tcp->node);
@@ -182,21 +193,26 @@ struct upstream_tcp *upstream_tcp_start(const struct upstream_tcp_options *optio
         return NULL;
     }
     struct worker_cluster *cluster = worker_cluster_get(io->upstream, part);
+    struct circuit_breaker *breaker = &cluster->state->breakers[0];
+    if (!circuit_breaker_try(breaker, io->index, BREAKER_CONNECTIONS)) {
+        stats_inc(cluster->state->stats, io->index, CLUSTER_STAT_UPSTREAM_CX_OVERFLOW);
+        *failure = UPSTREAM_FAILURE_OVERFLOW;
+        return NULL;
+    }
     struct worker_host *host = worker_cluster_choose_host(cluster, part, &options->lb, failure);
     if (host == NULL) {
+        circuit_breaker_release(breaker, io->index, BREAKER_CONNECTIONS);
+        return NULL;
+    }
+    if (!circuit_breaker_try(breaker, io->index, BREAKER_PENDING)) {
+        stats_inc(cluster->state->stats, io->index, CLUSTER_STAT_UPSTREAM_RQ_PENDING_OVERFLOW);
+        circuit_breaker_release(breaker, io->index, BREAKER_CONNECTIONS);
+        worker_host_release_if_unused(host);
+        *failure = UPSTREAM_FAILURE_PENDING;
         return NULL;
     }
     if (options->info != NULL) {
         options->info->host = stored_address_dup(&host->host->address, options->arena);
-    }
-    struct circuit_breaker *breaker = &cluster->state->breakers[0];
-    if (!circuit_breaker_try(breaker, io->index, BREAKER_CONNECTIONS)) {
-        stats_inc(cluster->state->stats, io->index, CLUSTER_STAT_UPSTREAM_CX_OVERFLOW);
-        if (!list_is_empty(&host->tcp)) {
-            *failure = UPSTREAM_FAILURE_OVERFLOW;
-            return NULL;
-        }
-        circuit_breaker_force(breaker, io->index, BREAKER_CONNECTIONS);
     }
     return tcp_new(options, part, host);
 }

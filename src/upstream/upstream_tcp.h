@@ -19,6 +19,7 @@ struct upstream_tcp {
     struct event_deferred deferred; /* a failed start is told; a flushed connection is freed */
     uint64_t created_us;
     bool is_ready;
+    bool is_waiting; /* counted against the breaker of what waits for a connection */
     bool is_settled; /* breaker and gauges were given back */
 };
 

@@ -153,6 +153,11 @@ struct worker_host *worker_cluster_choose_host(struct worker_cluster *cluster,
     return worker;
 }
 
+void upstream_info_clear_host(struct upstream_info *info) {
+    info->host = (struct stored_address){0};
+    info->host_name = (struct slice){NULL, 0};
+}
+
 void upstream_info_set_host(struct upstream_info *info, struct arena *arena,
                             const struct cluster_state *state, const struct host *host) {
     if (slice_is_empty(info->cluster_name)) {

@@ -80,6 +80,7 @@ struct worker_host *worker_cluster_choose_host(struct worker_cluster *cluster,
 
 const struct cluster_part *upstream_cluster_part(const struct io_context *io, uint32_t slot);
 /* What both kinds of attempt note about the host that was chosen. */
+void upstream_info_clear_host(struct upstream_info *info);
 void upstream_info_set_host(struct upstream_info *info, struct arena *arena,
                             const struct cluster_state *state, const struct host *host);
 

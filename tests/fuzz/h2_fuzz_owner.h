@@ -214,7 +214,7 @@ static inline void fuzz_on_max_streams(void *arg, uint32_t max_streams) {
 }
 
 static const struct http_codec_callbacks fuzz_callbacks = {
-    fuzz_on_new_stream,  fuzz_on_bad_request, fuzz_on_event,
+    fuzz_on_new_stream,  fuzz_on_bad_request, NULL,
     fuzz_on_max_streams, fuzz_on_event,       fuzz_on_event,
 };
 

@@ -76,7 +76,8 @@ static const struct http_stream_sink_ops sink_ops = {
 
 /* ---- the connection ---- */
 
-static void on_goaway(void *arg) {
+static void on_goaway(void *arg, bool by_peer) {
+    (void)by_peer;
     ((struct test_client *)arg)->has_goaway = true;
 }
 

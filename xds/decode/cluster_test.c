@@ -343,13 +343,13 @@ START_TEST(resource_name_survives_any_bytes) {
 END_TEST
 
 START_TEST(endpoints_policy_and_health_are_read) {
-    decode_ok(&fixture, &resource_type_endpoint,
-              "cluster_name: s\npolicy: {overprovisioning_factor: 100, drop_overloads: [{category: "
-              "x, drop_percentage: {numerator: 30}}, {category: z, drop_percentage: {numerator: "
-              "80}}]}\nendpoints: [{locality: {zone: z}, load_balancing_weight: 3, priority: 0, "
-              "lb_endpoints: [{health_status: DRAINING, load_balancing_weight: 5, endpoint: "
-              "{hostname: h, address: {pipe: {path: /run/a.sock}}}, metadata: {filter_metadata: "
-              "{envoy.lb: {canary: true}}}}]}]\n");
+    decode_ok(
+        &fixture, &resource_type_endpoint,
+        "cluster_name: s\npolicy: {overprovisioning_factor: 100, drop_overloads: [{category: "
+        "x, drop_percentage: {numerator: 100}}]}\nendpoints: [{locality: {zone: z}, load_balancing_weight: 3, priority: 0, "
+        "lb_endpoints: [{health_status: DRAINING, load_balancing_weight: 5, endpoint: "
+        "{hostname: h, address: {pipe: {path: /run/a.sock}}}, metadata: {filter_metadata: "
+        "{envoy.lb: {canary: true}}}}]}]\n");
     const struct endpoint_part *part = (const struct endpoint_part *)fixture.result.part;
     ck_assert_slice_eq(part->part.name, "s");
     ck_assert_uint_eq(part->overprovisioning_percent, 100);

@@ -23,7 +23,9 @@ void decoder_init(struct decoder *d, const struct decode_context *context,
                                                .stats = context->stats,
                                                .files = context->files,
                                                .decoders = &decoder_vtable,
-                                               .edge_defaults = context->edge_defaults};
+                                               .edge_defaults = context->edge_defaults,
+                                               .node_id = context->node_id,
+                                               .node_cluster = context->node_cluster};
 }
 
 void decoder_deinit(struct decoder *d) {

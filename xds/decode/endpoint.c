@@ -87,6 +87,41 @@ static bool decode_locality(struct decoder *d, const ENDPOINT(LocalityLbEndpoint
     return is_ok;
 }
 
+static bool is_above_whole(const Envoy__Type__V3__FractionalPercent *share) {
+    switch ((int)share->denominator) {
+    case ENVOY__TYPE__V3__FRACTIONAL_PERCENT__DENOMINATOR_TYPE__HUNDRED:
+        return share->numerator > 100;
+    case ENVOY__TYPE__V3__FRACTIONAL_PERCENT__DENOMINATOR_TYPE__TEN_THOUSAND:
+        return share->numerator > 10000;
+    default:
+        return share->numerator > MILLION;
+    }
+}
+
+/* Envoy takes one category, and no more than the whole of it. */
+static bool decode_drops(struct decoder *d, const ENDPOINT(ClusterLoadAssignment__Policy) *from,
+                         struct endpoint_part *out) {
+    if (from->n_drop_overloads == 0) {
+        return true;
+    }
+    if (from->n_drop_overloads > 1) {
+        return decoder_error(d, "drop_overloads may have one category only");
+    }
+    if (from->drop_overloads[0]->drop_percentage == NULL) {
+        return true;
+    }
+    const Envoy__Type__V3__FractionalPercent *share = from->drop_overloads[0]->drop_percentage;
+    struct config_fraction fraction = {0};
+    decoder_push_index(d, "drop_overloads", 0);
+    bool is_ok = decode_fractional_percent(d, share, &fraction);
+    if (is_ok && is_above_whole(share)) {
+        is_ok = decoder_error(d, "drop_percentage is above the whole");
+    }
+    decoder_pop_index(d);
+    out->drop_overload_per_million = fraction.per_million;
+    return is_ok;
+}
+
 static bool decode_policy(struct decoder *d, const ENDPOINT(ClusterLoadAssignment__Policy) *from,
                           struct endpoint_part *out) {
     out->overprovisioning_percent = DEFAULT_OVERPROVISIONING;
@@ -98,20 +133,7 @@ static bool decode_policy(struct decoder *d, const ENDPOINT(ClusterLoadAssignmen
     out->weighted_priority_health = from->weighted_priority_health != 0;
     bool is_ok = decode_optional_duration(d, "endpoint_stale_after", from->endpoint_stale_after,
                                           &out->endpoint_stale_after_ms);
-    uint64_t drop = 0;
-    for (size_t i = 0; i < from->n_drop_overloads; i++) {
-        struct config_fraction fraction = {0};
-        decoder_push_index(d, "drop_overloads", i);
-        if (from->drop_overloads[i]->drop_percentage != NULL) {
-            is_ok =
-                decode_fractional_percent(d, from->drop_overloads[i]->drop_percentage, &fraction) &&
-                is_ok;
-        }
-        decoder_pop_index(d);
-        drop += fraction.per_million;
-    }
-    out->drop_overload_per_million = drop > MILLION ? MILLION : (uint32_t)drop;
-    return is_ok;
+    return decode_drops(d, from, out) && is_ok;
 }
 
 // Priorities must be without gaps: Envoy refuses a hole.

@@ -136,6 +136,30 @@ static void decode_server_header(struct decoder *d, const HCM(HttpConnectionMana
     }
 }
 
+static void decode_proxy_status(struct decoder *d,
+                                const HCM(HttpConnectionManager__ProxyStatusConfig) *from,
+                                struct http_connection_manager_config *out) {
+    if (from == NULL) {
+        return;
+    }
+    struct proxy_status_config *status = ARENA_NEW(d->config.arena, struct proxy_status_config);
+    status->remove_details = from->remove_details != 0;
+    status->remove_termination_details = from->remove_connection_termination_details != 0;
+    status->remove_response_flags = from->remove_response_flags != 0;
+    status->set_recommended_status = from->set_recommended_response_code != 0;
+    switch ((int)from->proxy_name_case) {
+    case HCM_ENUM(PROXY_STATUS_CONFIG__PROXY_NAME_USE_NODE_ID):
+        status->names_node = true;
+        break;
+    case HCM_ENUM(PROXY_STATUS_CONFIG__PROXY_NAME_LITERAL_PROXY_NAME):
+        status->literal_name = decoder_text(d, from->literal_proxy_name);
+        break;
+    default:
+        break;
+    }
+    out->proxy_status = status;
+}
+
 static void decode_scheme(struct decoder *d, const HCM(HttpConnectionManager) *from,
                           struct http_connection_manager_config *out) {
     const CORE(SchemeHeaderTransformation) *scheme = from->scheme_header_transformation;
@@ -190,7 +214,9 @@ bool decode_hcm_headers(struct decoder *d, const HCM(HttpConnectionManager) *fro
     decode_server_header(d, from, out);
     decode_scheme(d, from, out);
     decode_path(d, from, out);
+    decode_proxy_status(d, from->proxy_status_config, out);
     out->via = decoder_text(d, from->via);
+    out->add_user_agent = FLAG_OR(from->add_user_agent, false);
     out->append_local_overload = from->append_local_overload != 0;
     out->proxy_100_continue = from->proxy_100_continue != 0;
     out->add_proxy_protocol_connection_state =

@@ -134,6 +134,7 @@ static bool decode_stream_duration(struct decoder *d,
                                    const ROUTE(RouteAction__MaxStreamDuration) *from,
                                    struct route_action *out) {
     bool is_ok = true;
+    out->has_stream_durations = true;
     out->has_max_stream_duration = from->max_stream_duration != NULL;
     out->has_grpc_timeout_header_max = from->grpc_timeout_header_max != NULL;
     is_ok = decode_optional_duration(d, "max_stream_duration", from->max_stream_duration,

@@ -84,6 +84,7 @@ static struct tls_validation_source merged(struct arena *arena,
     struct tls_validation_source all = *base;
     if (secret->trusted_ca_pem.len > 0) {
         all.trusted_ca_pem = secret->trusted_ca_pem;
+        all.trusted_ca_name = secret->trusted_ca_name;
     }
     if (secret->crl_pem.len > 0) {
         all.crl_pem = secret->crl_pem;

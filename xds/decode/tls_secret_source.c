@@ -264,6 +264,9 @@ static bool decode_trust(struct decoder *d, const TLS(CertificateValidationConte
                                    from->custom_validator_config->name);
     }
     bool is_ok = optional_source(d, "trusted_ca", from->trusted_ca, &out->trusted_ca_pem);
+    if (from->trusted_ca != NULL) {
+        out->trusted_ca_name = arena_dup_slice(d->config.arena, data_source_file(from->trusted_ca));
+    }
     if (from->trusted_ca == NULL && from->system_root_certs != NULL) {
         is_ok = read_system_roots(d, &out->trusted_ca_pem) && is_ok;
     }

@@ -8,8 +8,6 @@
 #include "src/route/header_mutation.h"
 #include "src/route/route_action.h"
 
-enum { DEFAULT_REPLAY_BYTES = 1 << 20 };
-
 static const struct stat_def router_stats[] = {ROUTER_STATS(STAT_DEF)};
 const struct stat_table router_stat_table = {"http.router", router_stats, ARRAY_LEN(router_stats)};
 
@@ -47,7 +45,11 @@ static uint32_t replay_limit(const struct router *router) {
     if (limit == UINT32_MAX && vhost != NULL) {
         limit = vhost->request_body_buffer_limit;
     }
-    return limit == UINT32_MAX ? DEFAULT_REPLAY_BYTES : limit;
+    if (limit != UINT32_MAX) {
+        return limit; // 0 keeps nothing, unlike the connection's
+    }
+    uint32_t held = http_filter_decoder_buffer_limit(&router->base);
+    return held == 0 ? UINT32_MAX : held;
 }
 
 /* The request as the upstream will see it. */

@@ -86,6 +86,7 @@ struct router {
     uint32_t replay_limit_bytes;
     /* times */
     uint32_t timeout_ms, per_try_timeout_ms, per_try_idle_timeout_ms;
+    uint64_t request_ended_us; /* 0: not yet whole */
     bool timeout_armed;
     struct timer timeout_timer;
     bool response_paused;
@@ -121,6 +122,8 @@ void router_timeouts_init(struct router *router);
 /* An attempt may have less time than the request. */
 bool router_has_per_try_timeouts(const struct router *router);
 void router_timeouts_init_tries(struct router *router);
+/* Puts what is left of the shorter limit into the request, for the upstream to know. */
+void router_timeouts_tell(struct router *router);
 void router_timeouts_request_ended(struct router *router);
 void router_timeouts_attempt_started(struct router *router);
 void router_timeouts_activity(struct router *router);

@@ -255,7 +255,7 @@ void router_start_attempt(struct router *router) {
         .info = &info->upstream,
         .sink = {.ops = &sink_ops, .arg = router, .arena = http_filter_arena(&router->base)},
         .on_pool_ready = on_pool_ready,
-        .buffer_limit_bytes = router->replay_limit_bytes,
+        .buffer_limit_bytes = http_filter_decoder_buffer_limit(&router->base),
     };
     fill_lb_context(router, &options.lb);
     router->attempt_count++;

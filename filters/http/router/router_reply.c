@@ -146,6 +146,21 @@ static void modify_overflow(void *arg, struct header_map *headers) {
     }
 }
 
+static void modify_dropped(void *arg, struct header_map *headers) {
+    const struct router *router = arg;
+    if (!router->config->suppress_envoy_headers) {
+        header_map_append_name(headers, SLICE("x-envoy-drop-overload"), SLICE("true"));
+    }
+}
+
+static void modify_dropped_all(void *arg, struct header_map *headers) {
+    const struct router *router = arg;
+    if (!router->config->suppress_envoy_headers) {
+        header_map_append_name(headers, SLICE("x-envoy-unconditional-drop-overload"),
+                               SLICE("true"));
+    }
+}
+
 void router_reply_failure(struct router *router, enum upstream_failure failure) {
     struct local_reply reply = {.grpc_status = -1, .flag = RESPONSE_FLAG_COUNT};
     switch (failure) {
@@ -159,13 +174,24 @@ void router_reply_failure(struct router *router, enum upstream_failure failure) 
         reply = make_reply(503, SLICE("no healthy upstream"), SLICE("no_healthy_upstream"),
                            RESPONSE_FLAG_NO_HEALTHY_UPSTREAM);
         break;
-    case UPSTREAM_FAILURE_MAINTENANCE:
+    case UPSTREAM_FAILURE_DROPPED:
         http_filter_info(&router->base)->upstream.attempts = 0;
-        reply = make_reply(503, SLICE("unconditional drop overload"), SLICE("drop_overload"),
+        reply = make_reply(503, SLICE("drop overload"), SLICE("drop_overload"),
                            RESPONSE_FLAG_DROP_OVERLOAD);
+        reply.modify = modify_dropped;
+        reply.arg = router;
+        break;
+    case UPSTREAM_FAILURE_DROPPED_ALL:
+        http_filter_info(&router->base)->upstream.attempts = 0;
+        reply = make_reply(503, SLICE("unconditional drop overload"),
+                           SLICE("unconditional_drop_overload"),
+                           RESPONSE_FLAG_UNCONDITIONAL_DROP_OVERLOAD);
+        reply.modify = modify_dropped_all;
+        reply.arg = router;
         break;
     case UPSTREAM_FAILURE_NONE:
     case UPSTREAM_FAILURE_OVERFLOW:
+    case UPSTREAM_FAILURE_PENDING:
         router_reply_reset(router, HTTP_RESET_OVERFLOW);
         return;
     }

@@ -7,6 +7,7 @@
 
 static void on_retry_timer(void *arg) {
     struct router *router = arg;
+    router_timeouts_tell(router);
     router_start_attempt(router);
 }
 

@@ -6,6 +6,7 @@
 
 #include "src/event/event_loop.h"
 #include "src/event/io_context.h"
+#include "src/http/grpc_timeout.h"
 #include "src/http/message.h"
 
 static bool take_header_ms(struct header_map *headers, enum header_id id, uint32_t *value) {
@@ -22,53 +23,23 @@ static bool take_header_ms(struct header_map *headers, enum header_id id, uint32
     return is_valid;
 }
 
-/* gRPC over HTTP/2, "Timeout": at most 8 digits and a unit; saturates. */
-static bool parse_grpc_timeout(struct slice text, uint64_t *ms) {
-    if (text.len < 2 || text.len > 9) {
-        return false;
-    }
-    uint64_t value = 0;
-    if (slice_parse_uint64(slice_sub(text, 0, text.len - 1), &value) != STATUS_OK) {
-        return false;
-    }
-    switch (text.ptr[text.len - 1]) {
-    case 'H':
-        *ms = value * 3600000;
-        return true;
-    case 'M':
-        *ms = value * 60000;
-        return true;
-    case 'S':
-        *ms = value * 1000;
-        return true;
-    case 'm':
-        *ms = value;
-        return true;
-    case 'u':
-        *ms = (value + 999) / 1000;
-        return true;
-    case 'n':
-        *ms = (value + 999999) / 1000000;
-        return true;
-    default:
-        return false;
-    }
-}
-
-static void apply_grpc_timeout(struct router *router) {
+/* max_grpc_timeout, the older form: the header's time, within bounds, is the route's timeout. A request
+ * without one may take as long as the bound; 0 stands for no limit. */
+static uint32_t grpc_timeout_ms(const struct router *router) {
     const struct route_action *action = router->action;
-    uint64_t ms = 0;
-    if (!action->has_grpc_timeout_header_max || !http_is_grpc(router->request_headers) ||
-        !parse_grpc_timeout(header_map_get(router->request_headers, HEADER_GRPC_TIMEOUT), &ms)) {
-        return;
-    }
-    if (action->grpc_timeout_header_max_ms != 0 && ms > action->grpc_timeout_header_max_ms) {
-        ms = action->grpc_timeout_header_max_ms;
-    }
+    uint32_t ms = 0;
+    (void)grpc_timeout_get(router->request_headers, &ms);
     if (ms > action->grpc_timeout_header_offset_ms) {
         ms -= action->grpc_timeout_header_offset_ms;
     }
-    router->timeout_ms = ms < CONFIG_TIMEOUT_UNSET ? (uint32_t)ms : CONFIG_TIMEOUT_UNSET - 1;
+    uint32_t max_ms = action->grpc_timeout_header_max_ms;
+    return max_ms != 0 && (ms == 0 || ms > max_ms) ? max_ms : ms;
+}
+
+static bool has_max_grpc_timeout(const struct router *router) {
+    const struct route_action *action = router->action;
+    return action->has_grpc_timeout_header_max && !action->has_stream_durations &&
+           http_is_grpc(router->request_headers);
 }
 
 /* The host did not answer in time; once it has begun to, it is not blamed. */
@@ -110,15 +81,31 @@ static void on_per_try_idle(void *arg) {
     router_reply_timeout(router, SLICE("upstream_per_try_idle_timeout"));
 }
 
-static void set_expected_timeout(struct router *router) {
-    uint32_t expected = router->timeout_ms;
-    if (router->per_try_timeout_ms != CONFIG_TIMEOUT_UNSET && router->per_try_timeout_ms != 0 &&
-        (expected == 0 || router->per_try_timeout_ms < expected)) {
-        expected = router->per_try_timeout_ms;
+/* Since the request was whole. */
+static uint64_t elapsed_ms(const struct router *router) {
+    return router->request_ended_us == 0
+               ? 0
+               : (event_loop_now_us(router->io->loop) - router->request_ended_us) / 1000;
+}
+
+void router_timeouts_tell(struct router *router) {
+    uint32_t per_try_ms = router->per_try_timeout_ms;
+    uint32_t expected =
+        per_try_ms != CONFIG_TIMEOUT_UNSET && per_try_ms != 0 ? per_try_ms : router->timeout_ms;
+    if (expected == 0) {
+        return;
     }
-    if (expected != 0 && !router->config->suppress_envoy_headers) {
+    if (router->timeout_ms != 0) {
+        uint64_t elapsed = elapsed_ms(router);
+        uint64_t left = elapsed < router->timeout_ms ? router->timeout_ms - elapsed : 1;
+        expected = left < expected ? (uint32_t)left : expected;
+    }
+    if (!router->config->suppress_envoy_headers) {
         header_map_set_uint(router->request_headers, HEADER_X_ENVOY_EXPECTED_RQ_TIMEOUT_MS,
                             expected);
+    }
+    if (has_max_grpc_timeout(router)) {
+        grpc_timeout_set(router->request_headers, expected);
     }
 }
 
@@ -130,11 +117,12 @@ void router_timeouts_init(struct router *router) {
                                                              : NULL;
     timer_init(&router->timeout_timer, on_timeout, router);
     // A route with max_stream_duration has that alone for a limit, as in Envoy.
-    router->timeout_ms = action->has_max_stream_duration ? 0 : action->timeout_ms;
+    router->timeout_ms = action->has_stream_durations   ? 0
+                         : has_max_grpc_timeout(router) ? grpc_timeout_ms(router)
+                                                        : action->timeout_ms;
     router->per_try_timeout_ms = retry == NULL ? CONFIG_TIMEOUT_UNSET : retry->per_try_timeout_ms;
     router->per_try_idle_timeout_ms =
         retry == NULL ? CONFIG_TIMEOUT_UNSET : retry->per_try_idle_timeout_ms;
-    apply_grpc_timeout(router);
     if (router->config->respect_expected_rq_timeout) {
         (void)take_header_ms(router->request_headers, HEADER_X_ENVOY_EXPECTED_RQ_TIMEOUT_MS,
                              &router->timeout_ms);
@@ -146,7 +134,10 @@ void router_timeouts_init(struct router *router) {
     router->timeout_alt_response =
         header_map_remove(router->request_headers,
                           HEADER_X_ENVOY_UPSTREAM_RQ_TIMEOUT_ALT_RESPONSE) > 0;
-    set_expected_timeout(router);
+    if (router->per_try_timeout_ms >= router->timeout_ms && router->timeout_ms != 0) {
+        router->per_try_timeout_ms = 0;
+    }
+    router_timeouts_tell(router);
 }
 
 static bool is_set(uint32_t ms) {
@@ -169,6 +160,7 @@ static void arm_per_try(struct router *router) {
 }
 
 void router_timeouts_request_ended(struct router *router) {
+    router->request_ended_us = event_loop_now_us(router->io->loop);
     if (router->attempt != NULL && !router->response_started) {
         arm_per_try(router);
     }

@@ -94,7 +94,7 @@ static void on_upstream_data(void *arg, struct buffer *input, bool end_stream) {
     struct tcp_proxy *proxy = arg;
     active(proxy);
     proxy->info.bytes_sent += input->len;
-    proxy->info.wire_bytes_sent += input->len;
+    proxy->info.sent.wire += input->len;
     stats_add(proxy->config->stats, proxy->io->index, TCP_PROXY_DOWNSTREAM_CX_TX_BYTES_TOTAL,
               input->len);
     proxy->upstream_ended = proxy->upstream_ended || end_stream;
@@ -106,6 +106,9 @@ static void on_upstream_event(void *arg, enum connection_event event) {
     struct tcp_proxy *proxy = arg;
     if (event == CONNECTION_CONNECTED || proxy->is_closing) {
         return;
+    }
+    if (connection_was_reset(proxy->upstream_connection)) {
+        stream_info_set_flag(&proxy->info, RESPONSE_FLAG_UPSTREAM_REMOTE_RESET);
     }
     proxy->is_closing = true;
     end_upstream(proxy, false);
@@ -133,7 +136,7 @@ static const struct connection_callbacks upstream_callbacks = {
 
 /* ---- connecting ---- */
 
-static bool connect_upstream(struct tcp_proxy *proxy);
+static void connect_upstream(struct tcp_proxy *proxy);
 
 static void on_ready(void *arg, struct connection *connection) {
     struct tcp_proxy *proxy = arg;
@@ -156,7 +159,7 @@ static void on_failure(void *arg, struct slice reason, bool timed_out) {
     proxy->info.upstream.transport_failure_reason = arena_dup_slice(&proxy->arena, reason);
     end_upstream(proxy, false);
     if (proxy->connect_attempts < proxy->config->max_connect_attempts) {
-        (void)connect_upstream(proxy);
+        connect_upstream(proxy);
         return;
     }
     stream_info_set_flag(&proxy->info, RESPONSE_FLAG_UPSTREAM_RETRY_LIMIT_EXCEEDED);
@@ -174,8 +177,12 @@ static enum response_flag flag_of(enum upstream_failure failure) {
         return RESPONSE_FLAG_NO_CLUSTER_FOUND;
     case UPSTREAM_FAILURE_NO_HOST:
         return RESPONSE_FLAG_NO_HEALTHY_UPSTREAM;
-    case UPSTREAM_FAILURE_MAINTENANCE:
+    case UPSTREAM_FAILURE_DROPPED:
         return RESPONSE_FLAG_DROP_OVERLOAD;
+    case UPSTREAM_FAILURE_DROPPED_ALL:
+        return RESPONSE_FLAG_UNCONDITIONAL_DROP_OVERLOAD;
+    case UPSTREAM_FAILURE_PENDING:
+        return RESPONSE_FLAG_UPSTREAM_RETRY_LIMIT_EXCEEDED;
     case UPSTREAM_FAILURE_NONE:
     case UPSTREAM_FAILURE_OVERFLOW:
         return RESPONSE_FLAG_UPSTREAM_OVERFLOW;
@@ -183,7 +190,7 @@ static enum response_flag flag_of(enum upstream_failure failure) {
     return RESPONSE_FLAG_UPSTREAM_OVERFLOW;
 }
 
-static bool connect_upstream(struct tcp_proxy *proxy) {
+static void start_upstream(struct tcp_proxy *proxy, enum upstream_failure *failure) {
     struct upstream_tcp_options options = {
         .io = proxy->io,
         .arena = &proxy->arena,
@@ -199,18 +206,27 @@ static bool connect_upstream(struct tcp_proxy *proxy) {
         options.lb.has_hash = true;
         options.lb.hash = slice_xxhash64(address_ip_text(options.lb.downstream->remote, text), 0);
     }
-    proxy->connect_attempts++;
-    proxy->info.upstream.attempts = proxy->connect_attempts;
-    enum upstream_failure failure = UPSTREAM_FAILURE_NONE;
-    proxy->upstream = upstream_tcp_start(&options, &failure);
-    if (proxy->upstream == NULL) {
-        if (failure == UPSTREAM_FAILURE_NO_CLUSTER) {
-            count(proxy, TCP_PROXY_DOWNSTREAM_CX_NO_ROUTE);
-        }
-        fail(proxy, flag_of(failure));
-        return false;
+    proxy->upstream = upstream_tcp_start(&options, failure);
+    if (proxy->upstream != NULL || *failure == UPSTREAM_FAILURE_PENDING) {
+        proxy->connect_attempts++;
+        proxy->info.upstream.attempts = proxy->connect_attempts;
     }
-    return true;
+}
+
+/* What may not wait for a connection is tried again at once, as often as a connection that fails. */
+static void connect_upstream(struct tcp_proxy *proxy) {
+    enum upstream_failure failure;
+    do {
+        failure = UPSTREAM_FAILURE_NONE;
+        start_upstream(proxy, &failure);
+    } while (failure == UPSTREAM_FAILURE_PENDING &&
+             proxy->connect_attempts < proxy->config->max_connect_attempts);
+    if (failure == UPSTREAM_FAILURE_NO_CLUSTER) {
+        count(proxy, TCP_PROXY_DOWNSTREAM_CX_NO_ROUTE);
+    }
+    if (proxy->upstream == NULL) {
+        fail(proxy, flag_of(failure));
+    }
 }
 
 static const struct tcp_proxy_cluster *pick_cluster(struct tcp_proxy *proxy) {
@@ -249,7 +265,7 @@ static enum network_filter_verdict on_new_connection(struct network_filter *f) {
     }
     /* Nothing is read before there is somewhere to send it. */
     connection_read_disable(downstream(proxy), true);
-    (void)connect_upstream(proxy);
+    connect_upstream(proxy);
     return NETWORK_FILTER_STOP;
 }
 
@@ -260,7 +276,7 @@ static enum network_filter_verdict on_data(struct network_filter *f, struct buff
     struct tcp_proxy *proxy = from_filter(f);
     active(proxy);
     proxy->info.bytes_received += data->len;
-    proxy->info.wire_bytes_received += data->len;
+    proxy->info.received.wire += data->len;
     stats_add(proxy->config->stats, proxy->io->index, TCP_PROXY_DOWNSTREAM_CX_RX_BYTES_TOTAL,
               data->len);
     proxy->downstream_ended = proxy->downstream_ended || end_stream;

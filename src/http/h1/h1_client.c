@@ -5,13 +5,14 @@
 #include "src/http/h1/http1_stats.h"
 
 static void tell_goaway(struct h1_codec *codec) {
+    bool by_peer = !codec->keep_alive; // its response said so
     codec->keep_alive = false;
     if (codec->goaway_told) {
         return;
     }
     codec->goaway_told = true;
     if (codec->options.callbacks->on_goaway != NULL) {
-        codec->options.callbacks->on_goaway(codec->options.arg);
+        codec->options.callbacks->on_goaway(codec->options.arg, by_peer);
     }
 }
 
@@ -71,7 +72,7 @@ static struct h1_fault tunnel_granted(struct h1_codec *codec) {
     h1_set_read(codec, H1_READ_TUNNEL);
     uint32_t id = codec->stream.id;
     if (codec->held.len > 0) {
-        codec->stream.body_bytes_sent += codec->held.len;
+        codec->stream.sent.wire += codec->held.len;
         buffer_move(codec->options.output, &codec->held);
         h1_notify_output(codec);
         h1_check_low_watermark(codec);
@@ -135,8 +136,8 @@ static struct h1_fault choose_body(struct h1_codec *codec) {
 
 /* The connection can be used again only when nothing but this response was on it. */
 static void response_ending(struct h1_codec *codec) {
-    bool has_leftover = codec->input != NULL && codec->input->len > 0;
-    if (!codec->keep_alive || has_leftover || codec->write != H1_WRITE_DONE) {
+    codec->has_leftover = codec->input != NULL && codec->input->len > 0;
+    if (!codec->keep_alive || codec->has_leftover || codec->write != H1_WRITE_DONE) {
         tell_goaway(codec);
     }
 }
@@ -213,6 +214,10 @@ static enum status client_dispatch(struct http_codec *base, struct buffer *input
         // The response has ended while the request goes on; more can only be an attack or a fault.
         codec->is_broken = true;
         h1_set_read(codec, H1_READ_DEAD);
+    }
+    if (codec->has_leftover && !codec->is_active) {
+        codec->fault = H1_CODEC_ERROR;
+        codec->is_broken = true;
     }
     if (codec->read == H1_READ_DEAD) {
         codec->is_broken = codec->is_broken || input->len > 0;
@@ -353,6 +358,7 @@ static void put_request_line(const struct h1_codec *codec, const struct header_m
     head->start[4] = authority;
     head->start[5] = SLICE("\r\n");
     head->start_count = 6;
+    head->start_field_bytes = sizeof("host: \r\n") - 1 + authority.len;
     head->headers = headers;
     head->proper_case = codec->http1.proper_case;
 }
@@ -380,7 +386,7 @@ static enum status encode_headers(struct http_codec_stream *stream,
         return STATUS_INVALID;
     }
     codec->keep_alive = codec->keep_alive && !asks_close;
-    stream->header_bytes_sent += written;
+    h1_count_head(codec, &head, written);
     codec->out_framing = head.framing;
     codec->write_left = head.framing == H1_OUT_LENGTH ? head.length : 0;
     codec->write = H1_WRITE_BODY;

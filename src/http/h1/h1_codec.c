@@ -9,6 +9,8 @@
 enum {
     DEFAULT_HEADERS_BYTES = 60 * 1024,
     DEFAULT_HEADERS_COUNT = 100,
+    FIELD_OVERHEAD_BYTES = 3, /* colon and CRLF */
+    LINE_END_BYTES = 2,
 };
 
 struct h1_codec *h1_codec_new(const struct http_codec_ops *ops,
@@ -77,14 +79,12 @@ void h1_begin_stream(struct h1_codec *codec) {
     codec->is_active = true;
     codec->base.active_streams = 1;
     codec->stream.id++;
-    codec->stream.header_bytes_received = 0;
-    codec->stream.header_bytes_sent = 0;
-    codec->stream.body_bytes_received = 0;
-    codec->stream.body_bytes_sent = 0;
+    codec->stream.received = codec->stream.sent = (struct message_bytes){0};
     codec->read_disabled = 0;
     codec->skipped_lines = 0;
     codec->scanned = 0;
     codec->head_bytes = 0;
+    codec->field_bytes = 0;
     codec->field_count = 0;
     codec->headers = NULL;
     codec->fault = H1_FINE;
@@ -97,6 +97,7 @@ void h1_begin_stream(struct h1_codec *codec) {
     codec->is_head = false;
     codec->is_connect = false;
     codec->is_upgrade = false;
+    codec->has_leftover = false;
     codec->has_host = false;
     codec->tunnel_granted = false;
     codec->authority_given = false;
@@ -206,6 +207,7 @@ static struct h1_fault add_field(struct h1_codec *codec, struct slice line) {
     if (fault.detail != NULL) {
         return fault;
     }
+    codec->field_bytes += (uint32_t)(field.name.len + field.value.len) + FIELD_OVERHEAD_BYTES;
     if (field.id == HEADER_OTHER && judge_underscore(codec, field.name, &fault)) {
         return H1_FINE;
     }
@@ -275,7 +277,9 @@ static enum h1_step read_head(struct h1_codec *codec, struct buffer *input) {
     if (step != H1_STEP_AGAIN) {
         return step;
     }
-    codec->stream.header_bytes_received += codec->head_bytes;
+    codec->stream.received.wire += codec->head_bytes;
+    codec->stream.received.header += codec->field_bytes;
+    codec->stream.received.fields += codec->field_bytes;
     codec->fault = codec->role->head_done(codec);
     return codec->fault.detail == NULL ? H1_STEP_AGAIN : H1_STEP_FAULT;
 }
@@ -300,7 +304,7 @@ static enum h1_step read_length(struct h1_codec *codec, struct buffer *input) {
     size_t len = codec->read_left < input->len ? (size_t)codec->read_left : input->len;
     buffer_move_len(&data, input, len);
     codec->read_left -= len;
-    codec->stream.body_bytes_received += len;
+    codec->stream.received.wire += len;
     bool is_last = codec->read_left == 0;
     if (is_last && codec->is_upgrade) {
         h1_set_read(codec, codec->tunnel_granted ? H1_READ_TUNNEL : H1_READ_TUNNEL_WAIT);
@@ -315,6 +319,7 @@ static enum h1_step read_length(struct h1_codec *codec, struct buffer *input) {
 static void begin_trailers(struct h1_codec *codec) {
     h1_set_read(codec, H1_READ_TRAILERS);
     codec->head_bytes = 0;
+    codec->field_bytes = 0;
     codec->field_count = 0;
     codec->scanned = 0;
     codec->headers = (struct header_map *)arena_alloc(codec->sink.arena, sizeof(*codec->headers));
@@ -326,7 +331,8 @@ static void begin_trailers(struct h1_codec *codec) {
 static enum h1_step read_trailer_lines(struct h1_codec *codec, struct buffer *input, bool *is_end) {
     enum h1_step step = read_lines(codec, input, is_end);
     if (step == H1_STEP_AGAIN) {
-        codec->stream.body_bytes_received += codec->head_bytes;
+        codec->stream.received.wire += codec->head_bytes;
+        codec->stream.received.header += codec->http1.enable_trailers ? codec->field_bytes : 0;
     }
     return step;
 }
@@ -359,7 +365,7 @@ static enum h1_step read_chunked(struct h1_codec *codec, struct buffer *input) {
             codec->fault = H1_CODEC_ERROR;
             step = H1_STEP_FAULT;
         }
-        codec->stream.body_bytes_received += before - input->len;
+        codec->stream.received.wire += before - input->len;
         if (step != H1_STEP_FAULT && codec->chunked.state == H1_CHUNKED_LAST) {
             begin_trailers(codec);
         }
@@ -386,7 +392,7 @@ static enum h1_step read_chunked(struct h1_codec *codec, struct buffer *input) {
 static enum h1_step read_raw(struct h1_codec *codec, struct buffer *input) {
     struct buffer data;
     buffer_init(&data, &codec->options.io->buffers);
-    codec->stream.body_bytes_received += input->len;
+    codec->stream.received.wire += input->len;
     buffer_move(&data, input);
     h1_deliver(codec, &data, false);
     buffer_deinit(&data);
@@ -523,10 +529,26 @@ void h1_write_data(struct h1_codec *codec, struct buffer *data, bool end_stream)
     } else if (end_stream) {
         buffer_append(out, SLICE("0\r\n\r\n"));
     }
-    codec->stream.body_bytes_sent += out->len - before;
+    codec->stream.sent.wire += out->len - before;
     bool is_short = end_stream && codec->out_framing == H1_OUT_LENGTH && codec->write_left > 0;
     if (is_short && !codec->write_discards) {
         break_message(codec);
+    }
+}
+
+static void count_sent(struct h1_codec *codec, size_t field_bytes) {
+    codec->stream.sent.header += field_bytes;
+    codec->stream.sent.fields = codec->stream.sent.header;
+}
+
+void h1_count_head(struct h1_codec *codec, const struct h1_head *head, size_t written) {
+    size_t start = 0;
+    for (uint32_t i = 0; i < head->start_count; i++) {
+        start += head->start[i].len;
+    }
+    if (written > 0) {
+        codec->stream.sent.wire += written;
+        count_sent(codec, written - start + head->start_field_bytes - LINE_END_BYTES);
     }
 }
 
@@ -542,8 +564,9 @@ void h1_write_trailers(struct h1_codec *codec, const struct header_map *trailers
         return;
     }
     buffer_append(out, SLICE("0\r\n"));
-    (void)h1_put_trailers(out, trailers, codec->http1.proper_case);
-    codec->stream.body_bytes_sent += out->len - before;
+    size_t written = h1_put_trailers(out, trailers, codec->http1.proper_case);
+    count_sent(codec, written - LINE_END_BYTES);
+    codec->stream.sent.wire += out->len - before;
 }
 
 void h1_stream_encode_data(struct http_codec_stream *stream, struct buffer *data, bool end_stream) {

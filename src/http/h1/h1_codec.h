@@ -68,6 +68,7 @@ struct h1_codec {
     bool is_active; /* a stream is open */
     bool in_dispatch;
     bool is_broken;        /* ended by a fault, not in order */
+    bool has_leftover;     /* client: more came behind the response than the response */
     bool keep_alive;       /* a further message may follow */
     bool is_shutting_down; /* the current message is the last one */
     bool refuses_streams;
@@ -77,6 +78,7 @@ struct h1_codec {
     enum h1_read read;
     size_t scanned; /* of the incomplete line */
     uint32_t head_bytes, field_count;
+    uint32_t field_bytes;       /* names and values of the section so far, and what joins them */
     struct header_map *headers; /* being read; in the sink's arena */
     struct h1_fault fault;
     uint64_t read_left;
@@ -133,6 +135,8 @@ void h1_deliver(struct h1_codec *codec, struct buffer *data, bool end_stream);
 
 /* Body of the message being written, after the head. */
 void h1_write_data(struct h1_codec *codec, struct buffer *data, bool end_stream);
+/* A head of `written` bytes is in the output; 0: it was refused. */
+void h1_count_head(struct h1_codec *codec, const struct h1_head *head, size_t written);
 void h1_write_trailers(struct h1_codec *codec, const struct header_map *trailers);
 void h1_write_ended(struct h1_codec *codec);
 void h1_notify_output(struct h1_codec *codec);

@@ -18,6 +18,7 @@ enum h1_out_framing {
 struct h1_head {
     struct slice start[6]; /* the start line's pieces, CRLF (and a request's host line) included */
     uint32_t start_count;
+    size_t start_field_bytes; /* of the host line */
     const struct header_map *headers;
     enum h1_out_framing framing;
     uint64_t length;

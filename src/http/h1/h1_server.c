@@ -172,6 +172,10 @@ static void request_fault(struct h1_codec *codec) {
         h1_reset_stream(codec, HTTP_RESET_PROTOCOL_ERROR, fault.detail);
         return;
     }
+    if (codec->read == H1_READ_START || codec->read == H1_READ_FIELDS) {
+        size_t left = codec->input == NULL ? 0 : codec->input->len;
+        codec->stream.received.wire += codec->head_bytes + left;
+    }
     h1_set_read(codec, H1_READ_DEAD);
     codec->options.callbacks->on_bad_request(codec->options.arg, &codec->stream, fault.status,
                                              fault.detail);
@@ -231,6 +235,7 @@ static enum status server_dispatch(struct http_codec *base, struct buffer *input
         return STATUS_OK; // the outer call goes on with what is left
     }
     codec->in_dispatch = true;
+    codec->input = input;
     bool more = true;
     while (more && input->len > 0 && codec->read != H1_READ_DEAD) {
         if (codec->read == H1_READ_IDLE && !begin_request(codec, input)) {
@@ -242,6 +247,7 @@ static enum status server_dispatch(struct http_codec *base, struct buffer *input
     if (codec->read == H1_READ_DEAD) {
         buffer_clear(input);
     }
+    codec->input = NULL;
     codec->in_dispatch = false;
     base->needs_input = codec->read_disabled == 0 && input->len > 0 && is_amid_message(codec);
     return h1_dispatch_result(codec, err);
@@ -320,7 +326,7 @@ static void encode_informational(struct http_codec_stream *stream,
     }
     struct h1_head head = {.framing = H1_OUT_NONE};
     put_status_line(codec, headers, status, &head);
-    stream->header_bytes_sent += h1_put_head(codec->options.output, &head);
+    h1_count_head(codec, &head, h1_put_head(codec->options.output, &head));
     h1_notify_output(codec);
 }
 
@@ -406,7 +412,7 @@ static enum status encode_headers(struct http_codec_stream *stream,
     if (written == 0) {
         return STATUS_INVALID;
     }
-    stream->header_bytes_sent += written;
+    h1_count_head(codec, &head, written);
     codec->write_discards = !granted && has_no_body(codec, status);
     codec->status = status;
     codec->keep_alive = codec->keep_alive && !close;

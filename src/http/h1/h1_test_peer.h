@@ -206,7 +206,8 @@ static inline void h1_test_on_bad_request(void *arg, struct http_codec_stream *s
     }
 }
 
-static inline void h1_test_on_goaway(void *arg) {
+static inline void h1_test_on_goaway(void *arg, bool by_peer) {
+    (void)by_peer;
     ((struct h1_test_peer *)arg)->goaways++;
 }
 

@@ -181,7 +181,7 @@ static void set_defaults(struct http_codec_options *options, struct http2_option
     set_default(&options->stream_buffer_bytes, DEFAULT_STREAM_BUFFER_BYTES);
     set_default(&limits->hpack_table_bytes, 4096);
     set_default(&limits->max_concurrent_streams, 0x7fffffff);
-    set_default(&limits->stream_window_bytes, 16 * 1024 * 1024);
+    set_default(&limits->stream_window_bytes, HTTP2_DEFAULT_STREAM_WINDOW_BYTES);
     set_default(&limits->connection_window_bytes, DEFAULT_CONNECTION_WINDOW_BYTES);
     set_default(&limits->max_outbound_frames, 10000);
     set_default(&limits->max_outbound_control_frames, 1000);

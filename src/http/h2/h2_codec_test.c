@@ -529,7 +529,7 @@ static uint64_t request_bytes(const char *request_id) {
     test_pair_run(&pair);
     struct test_stream *s = &pair.server.streams[pair.server.stream_count - 1];
     expect_header(s->headers, "x-request-id", request_id);
-    return c->stream->header_bytes_sent;
+    return c->stream->sent.header;
 }
 
 START_TEST(codec_name_of_a_field_that_never_repeats_is_sent_once) {

@@ -109,7 +109,7 @@ static void tell_connection(struct h2_codec *h2) {
     if (h2->tell_goaway) {
         h2->tell_goaway = false;
         if (callbacks->on_goaway != NULL) {
-            callbacks->on_goaway(h2->options.arg);
+            callbacks->on_goaway(h2->options.arg, true);
         }
     }
     if (h2->tell_pong) {

@@ -108,7 +108,7 @@ static int on_send_data(nghttp2_session *session, nghttp2_frame *frame, const ui
     buffer_append(output, slice_make(header, H2_FRAME_HEADER_BYTES));
     buffer_move_len(output, &s->pending, length);
     h2->outbound.produced_bytes += H2_FRAME_HEADER_BYTES + length;
-    s->base.body_bytes_sent += H2_FRAME_HEADER_BYTES + length;
+    s->base.sent.wire += H2_FRAME_HEADER_BYTES + length;
     if (h2->options.stats != NULL) {
         stats_sub(h2->options.stats, h2->options.io->index, HTTP2_STAT_PENDING_SEND_BYTES, length);
     }
@@ -133,6 +133,14 @@ static void count_reset_sent(nghttp2_session *session, int32_t stream_id, struct
     if (s != NULL && !s->is_finished) {
         h2_premature_reset(h2);
     }
+}
+
+static size_t fields_len(const nghttp2_frame *frame) {
+    size_t len = 0;
+    for (size_t i = 0; i < frame->headers.nvlen; i++) {
+        len += frame->headers.nva[i].namelen + frame->headers.nva[i].valuelen;
+    }
+    return len;
 }
 
 static int on_frame_send(nghttp2_session *session, const nghttp2_frame *frame, void *user_data) {
@@ -164,7 +172,9 @@ static int on_frame_send(nghttp2_session *session, const nghttp2_frame *frame, v
         struct h2_stream *s = nghttp2_session_get_stream_user_data(session, frame->hd.stream_id);
         bool end_stream = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
         if (s != NULL && frame->hd.type == NGHTTP2_HEADERS) {
-            s->base.header_bytes_sent += H2_FRAME_HEADER_BYTES + frame->hd.length;
+            s->base.sent.header += H2_FRAME_HEADER_BYTES + frame->hd.length;
+            s->base.sent.wire += H2_FRAME_HEADER_BYTES + frame->hd.length;
+            s->base.sent.fields += fields_len(frame);
             h2_stream_headers_sent(s, end_stream);
         }
         if (s != NULL && end_stream) {

@@ -67,6 +67,7 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, nghtt
         h2_count(h2, HTTP2_STAT_HEADERS_CB_NO_STREAM);
         return 0;
     }
+    s->base.received.fields += slice_of(name).len + slice_of(value).len;
     enum status status =
         h2_block_add(s, slice_of(name), slice_of(value), (flags & NGHTTP2_NV_FLAG_NO_INDEX) != 0);
     return status == STATUS_OK ? 0 : reject_block(h2, s, status);
@@ -122,7 +123,8 @@ static int on_invalid_frame(nghttp2_session *session, const nghttp2_frame *frame
 static void end_block(struct h2_codec *h2, struct h2_stream *s, const nghttp2_frame *frame) {
     h2->block_stream = NULL;
     bool end_stream = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
-    s->base.header_bytes_received += H2_FRAME_HEADER_BYTES + frame->hd.length;
+    s->base.received.header += H2_FRAME_HEADER_BYTES + frame->hd.length;
+    s->base.received.wire += H2_FRAME_HEADER_BYTES + frame->hd.length;
     s->recv_ended |= end_stream;
     if (h2_block_end(s, end_stream) != STATUS_OK) {
         reject_message(h2, s, s->detail);
@@ -164,7 +166,7 @@ static void on_data_frame(struct h2_codec *h2, struct h2_stream *s, const nghttp
     if (s == NULL) {
         return;
     }
-    s->base.body_bytes_received += H2_FRAME_HEADER_BYTES + frame->hd.length;
+    s->base.received.wire += H2_FRAME_HEADER_BYTES + frame->hd.length;
     if (end_stream) {
         s->recv_ended = true;
         h2_stream_set_ready(s);

@@ -190,7 +190,8 @@ static inline void test_on_bad_request(void *arg, struct http_codec_stream *stre
         }
     }
 }
-static inline void test_on_goaway(void *arg) {
+static inline void test_on_goaway(void *arg, bool by_peer) {
+    (void)by_peer;
     struct test_end *end = arg;
     end->goaway_count++;
 }

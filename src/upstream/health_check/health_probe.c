@@ -220,9 +220,10 @@ static void on_output(void *arg) {
     connection_output_added(((struct health_probe *)arg)->connection);
 }
 
-static void on_goaway(void *arg) {
+static void on_goaway(void *arg, bool by_peer) {
     // The connection is for one stream only.
     (void)arg;
+    (void)by_peer;
 }
 
 static const struct http_codec_callbacks codec_callbacks = {

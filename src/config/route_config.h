@@ -103,6 +103,18 @@ struct internal_redirect_policy {
     uint32_t allowed_route_count;
 };
 
+/* At most one rule for the path and one for the host; apart, since few routes have any. */
+struct route_rewrite {
+    struct slice prefix;
+    const struct regex *regex;
+    struct slice regex_substitution;
+    const struct log_format *path;
+    struct slice host_literal;
+    struct slice host_header; /* lower case */
+    const struct regex *host_regex;
+    struct slice host_substitution;
+};
+
 struct route_action {
     /* where to */
     uint32_t cluster_slot; /* CONFIG_SLOT_NONE: cluster_header or weighted */
@@ -116,14 +128,7 @@ struct route_action {
     const struct metadata *metadata_match;
     bool priority_high;
     /* rewriting */
-    struct slice prefix_rewrite;
-    const struct regex *regex_rewrite;
-    struct slice regex_rewrite_substitution;
-    const struct log_format *path_rewrite;
-    struct slice host_rewrite_literal;
-    struct slice host_rewrite_header; /* lower case */
-    const struct regex *host_rewrite_regex;
-    struct slice host_rewrite_substitution;
+    const struct route_rewrite *rewrite; /* NULL: neither path nor host */
     bool auto_host_rewrite;
     bool append_x_forwarded_host;
     /* times, ms */

@@ -55,22 +55,21 @@ static struct slice replace_by_regex(const struct regex *regex, struct slice sub
 static bool rewrite_path(const struct route *route, struct slice path,
                          const struct log_format_input *input, struct arena *arena,
                          struct slice *rewritten) {
-    if (route->action != ROUTE_ACTION_CLUSTER || path.len == 0) {
+    const struct route_rewrite *rewrite =
+        route->action == ROUTE_ACTION_CLUSTER ? route->cluster->rewrite : NULL;
+    if (rewrite == NULL || path.len == 0) {
         return false;
     }
-    const struct route_action *action = route->cluster;
-    if (!slice_is_empty(action->prefix_rewrite)) {
-        *rewritten =
-            replace_front(path, matched_len(&route->match, path), action->prefix_rewrite, arena);
+    if (!slice_is_empty(rewrite->prefix)) {
+        *rewritten = replace_front(path, matched_len(&route->match, path), rewrite->prefix, arena);
         return true;
     }
-    if (action->regex_rewrite != NULL) {
-        *rewritten = replace_by_regex(action->regex_rewrite, action->regex_rewrite_substitution,
-                                      path, arena);
+    if (rewrite->regex != NULL) {
+        *rewritten = replace_by_regex(rewrite->regex, rewrite->regex_substitution, path, arena);
         return true;
     }
-    if (action->path_rewrite != NULL) {
-        struct slice with = log_format_text(action->path_rewrite, input, arena);
+    if (rewrite->path != NULL) {
+        struct slice with = log_format_text(rewrite->path, input, arena);
         if (with.len > 0) {
             *rewritten = replace_front(path, path_without_query(path).len, with, arena);
             return true;
@@ -86,18 +85,21 @@ struct slice route_rewrite_path(const struct route *route, struct slice path,
 }
 
 // The route's own rule, which has the last word over the weighted cluster's.
-static struct slice rewrite_host_by_action(const struct route_action *action,
+static struct slice rewrite_host_by_action(const struct route_rewrite *rewrite,
                                            const struct header_map *headers, struct slice path,
                                            struct arena *arena) {
-    if (!slice_is_empty(action->host_rewrite_literal)) {
-        return action->host_rewrite_literal;
+    if (rewrite == NULL) {
+        return (struct slice){NULL, 0};
     }
-    if (!slice_is_empty(action->host_rewrite_header)) {
-        return header_map_get_name(headers, action->host_rewrite_header);
+    if (!slice_is_empty(rewrite->host_literal)) {
+        return rewrite->host_literal;
     }
-    if (action->host_rewrite_regex != NULL) {
-        return regex_replace_all(action->host_rewrite_regex, path_without_query(path),
-                                 action->host_rewrite_substitution, arena);
+    if (!slice_is_empty(rewrite->host_header)) {
+        return header_map_get_name(headers, rewrite->host_header);
+    }
+    if (rewrite->host_regex != NULL) {
+        return regex_replace_all(rewrite->host_regex, path_without_query(path),
+                                 rewrite->host_substitution, arena);
     }
     return (struct slice){NULL, 0};
 }
@@ -107,7 +109,7 @@ struct slice route_rewrite_host(const struct route *route, const struct weighted
                                 struct arena *arena) {
     struct slice host = {NULL, 0};
     if (route->action == ROUTE_ACTION_CLUSTER) {
-        host = rewrite_host_by_action(route->cluster, headers, path, arena);
+        host = rewrite_host_by_action(route->cluster->rewrite, headers, path, arena);
     }
     return slice_is_empty(host) && weighted != NULL ? weighted->host_rewrite_literal : host;
 }
@@ -135,7 +137,8 @@ static void apply_host(const struct route *route, const struct weighted_cluster 
         header_map_set(headers, HEADER_AUTHORITY, weighted->host_rewrite_literal);
     }
     struct slice path = header_map_get(headers, HEADER_PATH);
-    struct slice host = rewrite_host_by_action(route->cluster, headers, path, headers->arena);
+    struct slice host =
+        rewrite_host_by_action(route->cluster->rewrite, headers, path, headers->arena);
     if (slice_is_empty(host)) {
         return;
     }

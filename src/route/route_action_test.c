@@ -60,12 +60,13 @@ START_TEST(rewrites_of_paths_keep_the_query_and_the_original) {
         route_model_request(&model, SLICE("h"), slice_from_string(it->path));
         header_map_append_name(&model.headers, SLICE("x-a"), SLICE("A"));
         struct regex *regex = it->regex == NULL ? NULL : regex_of(it->regex);
-        struct route_action action = {
-            .prefix_rewrite = slice_from_string(it->prefix),
-            .regex_rewrite = regex,
-            .regex_rewrite_substitution = slice_from_string(it->substitution),
-            .path_rewrite = it->format == NULL ? NULL : format_of(&model.arena, it->format),
+        struct route_rewrite rewrite = {
+            .prefix = slice_from_string(it->prefix),
+            .regex = regex,
+            .regex_substitution = slice_from_string(it->substitution),
+            .path = it->format == NULL ? NULL : format_of(&model.arena, it->format),
         };
+        struct route_action action = {.rewrite = &rewrite};
         struct route route = route_model_route(it->kind, slice_from_string(it->rule));
         route.cluster = &action;
         struct log_format_input input = {.request_headers = &model.headers};
@@ -86,7 +87,8 @@ START_TEST(rewrites_leave_alone_what_has_no_rule) {
     struct route_model model;
     route_model_init(&model);
     route_model_request(&model, SLICE("h"), SLICE("/a?b"));
-    struct route_action action = {.host_rewrite_header = SLICE("x-none")};
+    struct route_rewrite rewrite = {.host_header = SLICE("x-none")};
+    struct route_action action = {.rewrite = &rewrite};
     struct route route = route_model_route(ROUTE_MATCH_PREFIX, SLICE("/"));
     route.cluster = &action;
     apply(&model, &route, NULL);
@@ -101,8 +103,8 @@ END_TEST
 START_TEST(rewrites_of_hosts_note_the_original_and_forward_it_once) {
     struct route_model model;
     route_model_init(&model);
-    struct route_action action = {.host_rewrite_literal = SLICE("lit.com"),
-                                  .append_x_forwarded_host = true};
+    struct route_rewrite rewrite = {.host_literal = SLICE("lit.com")};
+    struct route_action action = {.rewrite = &rewrite, .append_x_forwarded_host = true};
     struct route route = route_model_route(ROUTE_MATCH_PREFIX, SLICE("/"));
     route.cluster = &action;
     route_model_request(&model, SLICE("h:1"), SLICE("/"));
@@ -122,7 +124,8 @@ START_TEST(rewrites_of_hosts_by_header_regex_and_weighted_cluster) {
     struct route_model model;
     route_model_init(&model);
     struct route route = route_model_route(ROUTE_MATCH_PREFIX, SLICE("/"));
-    struct route_action by_header = {.host_rewrite_header = SLICE("x-h")};
+    struct route_rewrite header_rule = {.host_header = SLICE("x-h")};
+    struct route_action by_header = {.rewrite = &header_rule};
     route.cluster = &by_header;
     route_model_request(&model, SLICE("h"), SLICE("/hr/a?b"));
     header_map_append_name(&model.headers, SLICE("x-h"), SLICE("H"));
@@ -130,8 +133,8 @@ START_TEST(rewrites_of_hosts_by_header_regex_and_weighted_cluster) {
     expect_header(&model, ":authority", "H");
 
     struct regex *regex = regex_of("^/hr/(.+)$");
-    struct route_action by_path = {.host_rewrite_regex = regex,
-                                   .host_rewrite_substitution = SLICE("\\1")};
+    struct route_rewrite path_rule = {.host_regex = regex, .host_substitution = SLICE("\\1")};
+    struct route_action by_path = {.rewrite = &path_rule};
     route.cluster = &by_path;
     route_model_request(&model, SLICE("h"), SLICE("/hr/a?b"));
     apply(&model, &route, NULL);
@@ -139,7 +142,8 @@ START_TEST(rewrites_of_hosts_by_header_regex_and_weighted_cluster) {
 
     // The route's own rule has the last word, and what it replaces is the weighted cluster's.
     struct weighted_cluster weighted = {.host_rewrite_literal = SLICE("weighted.com")};
-    struct route_action literal = {.host_rewrite_literal = SLICE("route.com")};
+    struct route_rewrite literal_rule = {.host_literal = SLICE("route.com")};
+    struct route_action literal = {.rewrite = &literal_rule};
     route.cluster = &literal;
     route_model_request(&model, SLICE("h"), SLICE("/"));
     apply(&model, &route, &weighted);

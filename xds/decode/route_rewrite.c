@@ -29,20 +29,20 @@ static bool decode_path_rewrite(struct decoder *d, const char *text,
 }
 
 static bool decode_host_rewrite(struct decoder *d, const ROUTE(RouteAction) *from,
-                                struct route_action *out) {
+                                struct route_action *action, struct route_rewrite *out) {
     switch ((int)from->host_rewrite_specifier_case) {
     case ENVOY__CONFIG__ROUTE__V3__ROUTE_ACTION__HOST_REWRITE_SPECIFIER_HOST_REWRITE_LITERAL:
-        out->host_rewrite_literal = decoder_text(d, from->host_rewrite_literal);
+        out->host_literal = decoder_text(d, from->host_rewrite_literal);
         return true;
     case ENVOY__CONFIG__ROUTE__V3__ROUTE_ACTION__HOST_REWRITE_SPECIFIER_AUTO_HOST_REWRITE:
-        out->auto_host_rewrite = FLAG_OR(from->auto_host_rewrite, false);
+        action->auto_host_rewrite = FLAG_OR(from->auto_host_rewrite, false);
         return true;
     case ENVOY__CONFIG__ROUTE__V3__ROUTE_ACTION__HOST_REWRITE_SPECIFIER_HOST_REWRITE_HEADER:
-        out->host_rewrite_header = decoder_lower(d, from->host_rewrite_header);
+        out->host_header = decoder_lower(d, from->host_rewrite_header);
         return true;
     case ENVOY__CONFIG__ROUTE__V3__ROUTE_ACTION__HOST_REWRITE_SPECIFIER_HOST_REWRITE_PATH_REGEX:
         return decode_rewrite_pattern(d, "host_rewrite_path_regex", from->host_rewrite_path_regex,
-                                      &out->host_rewrite_regex, &out->host_rewrite_substitution);
+                                      &out->host_regex, &out->host_substitution);
     case 0:
         return true;
     default:
@@ -50,8 +50,22 @@ static bool decode_host_rewrite(struct decoder *d, const ROUTE(RouteAction) *fro
     }
 }
 
+/* NULL where there is none: routes by the ten thousand have no rule. */
+static const struct route_rewrite *kept(struct decoder *d, const struct route_rewrite *rewrite) {
+    bool is_empty = slice_is_empty(rewrite->prefix) && rewrite->regex == NULL &&
+                    rewrite->path == NULL && slice_is_empty(rewrite->host_literal) &&
+                    slice_is_empty(rewrite->host_header) && rewrite->host_regex == NULL;
+    if (is_empty) {
+        return NULL;
+    }
+    struct route_rewrite *copy = ARENA_NEW(d->config.arena, struct route_rewrite);
+    *copy = *rewrite;
+    return copy;
+}
+
 bool decode_route_rewrites(struct decoder *d, const ROUTE(RouteAction) *from,
                            struct route_action *out) {
+    struct route_rewrite rewrite = {0};
     bool has_path_rewrite = from->path_rewrite[0] != '\0';
     bool has_prefix = from->prefix_rewrite[0] != '\0';
     bool is_ok = true;
@@ -64,16 +78,18 @@ bool decode_route_rewrites(struct decoder *d, const ROUTE(RouteAction) *from,
         is_ok = decoder_error(d, "Specify only one of prefix_rewrite, regex_rewrite or "
                                  "path_rewrite_policy");
     }
-    out->prefix_rewrite = decoder_text(d, from->prefix_rewrite);
+    rewrite.prefix = decoder_text(d, from->prefix_rewrite);
     if (from->regex_rewrite != NULL) {
-        is_ok = decode_rewrite_pattern(d, "regex_rewrite", from->regex_rewrite, &out->regex_rewrite,
-                                       &out->regex_rewrite_substitution) &&
+        is_ok = decode_rewrite_pattern(d, "regex_rewrite", from->regex_rewrite, &rewrite.regex,
+                                       &rewrite.regex_substitution) &&
                 is_ok;
     }
     if (has_path_rewrite) {
-        is_ok = decode_path_rewrite(d, from->path_rewrite, &out->path_rewrite) && is_ok;
+        is_ok = decode_path_rewrite(d, from->path_rewrite, &rewrite.path) && is_ok;
     }
-    return decode_host_rewrite(d, from, out) && is_ok;
+    is_ok = decode_host_rewrite(d, from, out, &rewrite) && is_ok;
+    out->rewrite = kept(d, &rewrite);
+    return is_ok;
 }
 
 /* ---- answers ---- */

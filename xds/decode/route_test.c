@@ -102,8 +102,8 @@ START_TEST(route_action_options_are_read) {
     ck_assert_uint_eq(action->cluster_slot, CONFIG_SLOT_NONE);
     ck_assert_uint_eq(action->timeout_ms, 0);
     ck_assert_uint_eq(action->idle_timeout_ms, 3000);
-    ck_assert_slice_eq(action->prefix_rewrite, "/b");
-    ck_assert_slice_eq(action->host_rewrite_literal, "h");
+    ck_assert_slice_eq(action->rewrite->prefix, "/b");
+    ck_assert_slice_eq(action->rewrite->host_literal, "h");
     ck_assert_uint_eq(action->cluster_not_found_code, 404);
     ck_assert(action->priority_high && action->append_x_forwarded_host);
     ck_assert(action->has_max_stream_duration && action->has_grpc_timeout_header_max);

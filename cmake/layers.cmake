@@ -15,7 +15,7 @@ set(level_upstream sp_route sp_upstream sp_listener ${level_filter_chain})
 set(level_stream sp_stream ${level_upstream})
 set(level_admin sp_admin ${level_stream})
 
-sp_add_library(sp_base DIRS src/base LINK sp_options)
+sp_add_library(sp_base DIRS src/base LINK sp_options PRIVATE_LINK PkgConfig::zlib)
 sp_add_library(sp_event DIRS src/event LINK ${level_base})
 sp_add_library(sp_stats DIRS src/stats LINK ${level_base} PRIVATE_LINK m)
 sp_add_library(sp_overload DIRS src/overload LINK ${level_event})

@@ -29,6 +29,7 @@ OWNERS = [
     (r"re2/", r"src/matcher/"),
     (r"yaml\.h", r"(xds/|tools/xds_server/)"),
     (r"jansson\.h", r"(xds/|filters/http/jwt_authn/)"),
+    (r"zlib\.h", r"(src/base/packed_bytes\.c|filters/)"),
     (r"protobuf-c/", r"(proto/|xds/|tools/xds_server/|filters/.*_config\.[ch])"),
 ]
 GENERATED_PROTO = re.compile(r".*\.pb-c\.h$")

@@ -115,10 +115,10 @@ static const Envoy__Config__Bootstrap__V3__Bootstrap *bootstrap_of(const struct 
     struct validation v;
     validation_init(&v, arena, SLICE("bootstrap"));
     const ProtobufCMessage *message =
-        xds->bootstrap_bytes.len == 0
+        xds->bootstrap_bytes.full_len == 0
             ? NULL
             : proto_unpack(proto_message_of(&envoy__config__bootstrap__v3__bootstrap__descriptor),
-                           xds->bootstrap_bytes, arena, &v);
+                           packed_bytes_get(&xds->bootstrap_bytes, arena), arena, &v);
     return message == NULL ? xds->options.bootstrap
                            : (const Envoy__Config__Bootstrap__V3__Bootstrap *)message;
 }

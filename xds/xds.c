@@ -195,9 +195,18 @@ enum status xds_validate(struct xds *xds, struct error *err) {
     return each_static(xds, check_static, err);
 }
 
+static void pack_bootstrap(struct xds *xds) {
+    struct arena arena;
+    arena_init_heap(&arena, 0);
+    packed_bytes_init(&xds->bootstrap_bytes, proto_pack(&xds->options.bootstrap->base, &arena));
+    // Its secrets are in it.
+    arena_wipe(&arena);
+    arena_deinit(&arena);
+}
+
 enum status xds_start(struct xds *xds, struct error *err) {
     TRY(each_static(xds, put_static, err));
-    xds->bootstrap_bytes = proto_pack(&xds->options.bootstrap->base, &xds->bootstrap_arena);
+    pack_bootstrap(xds);
     set_phase(xds, XDS_PHASE_PRIMARY);
     advance_soon(xds);
     return STATUS_OK;
@@ -290,7 +299,6 @@ struct xds *xds_new(const struct xds_options *options, struct error *err) {
     xds->lds = (struct wildcard){.xds = xds, .type = &resource_type_listener};
     xds->start_wall_us = event_loop_wall_us(options->control->loop);
     event_deferred_init(&xds->advance, advance, xds);
-    arena_init_heap(&xds->bootstrap_arena, 0);
     xds->files = file_watcher_new(options->control->loop, err);
     if (xds->files == NULL) {
         mem_free(xds);
@@ -316,8 +324,6 @@ void xds_free(struct xds *xds) {
     resource_store_free(xds->resources);
     xds_client_free(xds->client);
     file_watcher_free(xds->files);
-    // The bootstrap's secrets are in it.
-    arena_wipe(&xds->bootstrap_arena);
-    arena_deinit(&xds->bootstrap_arena);
+    packed_bytes_deinit(&xds->bootstrap_bytes);
     mem_free(xds);
 }

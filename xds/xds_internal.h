@@ -5,6 +5,7 @@
 #ifndef XDS_XDS_INTERNAL_H
 #define XDS_XDS_INTERNAL_H
 
+#include "src/base/packed_bytes.h"
 #include "src/event/event_loop.h"
 #include "xds/resource_store.h"
 #include "xds/snapshot_builder.h"
@@ -41,9 +42,8 @@ struct xds {
     bool is_cds_paused;
     struct event_deferred advance; /* looks whether the next phase can begin */
     uint64_t start_wall_us;
-    /* The whole bootstrap as bytes, from xds_start on: a tenth of its message. */
-    struct arena bootstrap_arena;
-    struct slice bootstrap_bytes;
+    /* The whole bootstrap, from xds_start on: a hundredth of its message. */
+    struct packed_bytes bootstrap_bytes;
 };
 
 #endif

@@ -288,6 +288,27 @@ START_TEST(codec_server_reset_reason_is_mapped) {
 }
 END_TEST
 
+// What is left of the head may end the connection when the stream has long been told.
+START_TEST(codec_head_over_the_limit_takes_no_further_request) {
+    enum { FIELDS = 80, FIELD_BYTES = 1000 };
+    static char text[FIELD_BYTES + 1];
+    memset(text, 'v', FIELD_BYTES);
+    struct test_stream *c = test_request(&pair.client, "GET", true);
+    test_pair_run(&pair);
+    struct test_stream *s = &pair.server.streams[0];
+    struct header_map answer;
+    header_map_init(&answer, &s->arena);
+    test_add(&answer, ":status", "200");
+    for (unsigned i = 0; i < FIELDS; i++) {
+        test_add(&answer, "x-long", text);
+    }
+    ck_assert_int_eq(http_stream_encode_headers(s->stream, &answer, true), STATUS_OK);
+    test_pair_run(&pair);
+    ck_assert(c->was_reset);
+    ck_assert_uint_eq(pair.client.goaway_count, 1);
+}
+END_TEST
+
 START_TEST(codec_refused_new_stream_is_retryable) {
     pair.server.refuse_streams = true;
     struct test_stream *c = test_request(&pair.client, "GET", true);
@@ -584,6 +605,7 @@ int main(void) {
     tcase_add_test(tests, codec_extended_connect_keeps_protocol);
     tcase_add_test(tests, codec_client_reset_reaches_the_server);
     tcase_add_loop_test(tests, codec_server_reset_reason_is_mapped, 0, (int)ARRAY_LEN(resets));
+    tcase_add_test(tests, codec_head_over_the_limit_takes_no_further_request);
     tcase_add_test(tests, codec_refused_new_stream_is_retryable);
     tcase_add_test(tests, codec_reset_after_last_byte_sends_it_first);
     tcase_add_test(tests, codec_stream_window_stops_and_resumes_with_reading);

@@ -44,12 +44,20 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
     return 0;
 }
 
+// The rest of the block is still to come and may yet end the connection, long after the stream was told.
+static void refuse_more_requests(struct h2_codec *h2) {
+    if (!h2->is_server && !h2->goaway_received) {
+        h2->goaway_received = h2->tell_goaway = true;
+    }
+}
+
 // Returning this makes nghttp2 reset the stream and skip the rest of the block.
 static int reject_block(struct h2_codec *h2, struct h2_stream *s, enum status status) {
     h2->block_stream = NULL;
     s->block = NULL;
     if (status == STATUS_LIMIT) {
         h2_count(h2, HTTP2_STAT_HEADER_OVERFLOW);
+        refuse_more_requests(h2);
         if (++h2->header_overflows > 1) {
             h2_fail(h2, NGHTTP2_ENHANCE_YOUR_CALM, s->detail);
         }

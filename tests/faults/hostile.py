@@ -234,6 +234,20 @@ HTTP2 = {
     "settings_on_stream": (lambda s: frame(SETTINGS, 0, s), "bad"),
     "settings_length": (lambda s: frame(SETTINGS, 0, 0, b"12345"), "bad"),
     "window_0": (lambda s: frame(WINDOW, 0, 0, struct.pack(">I", 0)), "bad"),
+    "window_one_beyond": (lambda s: frame(WINDOW, 0, 0, struct.pack(">I", 0x7fffffff - 65534)),
+                          "bad"),
+    "stream_window_overflow": (lambda s: frame(WINDOW, 0, s, struct.pack(">I", 0x7fffffff)),
+                               "bad"),
+    "stream_window_one_beyond": (lambda s: frame(WINDOW, 0, s, struct.pack(
+        ">I", 0x7fffffff - 65534)), "bad"),
+    "stream_window_0": (lambda s: frame(WINDOW, 0, s, struct.pack(">I", 0)), "bad"),
+    "settings_window_beyond": (lambda s: frame(SETTINGS, 0, 0, struct.pack(">HI", 4, 2**31)),
+                               "bad"),
+    "settings_lift_a_window_beyond": (lambda s: frame(WINDOW, 0, s, struct.pack(">I", 1)) + frame(
+        SETTINGS, 0, 0, struct.pack(">HI", 4, 2**31 - 1)) + frame(
+            SETTINGS, 0, 0, struct.pack(">HI", 4, 65535)), "bad"),
+    "stream_window_full": (lambda s: frame(WINDOW, 0, s, struct.pack(
+        ">I", 0x7fffffff - 65535)) + head(s) + frame(DATA, 1, s, b"whole"), "whole"),
     "window_overflow": (lambda s: frame(WINDOW, 0, 0, struct.pack(">I", 0x7fffffff)) * 2, "bad"),
     "push_promise": (lambda s: frame(PUSH, 4, s, struct.pack(">I", 2) + literal(b":path", b"/")),
                      "bad"),
@@ -265,7 +279,9 @@ HTTP2 = {
 }
 # Those after which the connection itself may go on: the fault was the stream's.
 STREAM_FAULTS = {"refused", "reset", "reset_no_error", "reset_in_body", "reset_no_error_in_body",
-                 "short_of_length", "longer_than_length"}
+                 "short_of_length", "longer_than_length", "stream_window_overflow",
+                 "stream_window_one_beyond", "stream_window_full",
+                 "settings_lift_a_window_beyond"}
 
 
 class Http2Origin(Origin):

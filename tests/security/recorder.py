@@ -100,6 +100,11 @@ class Recorder:
             self.requests, self.violations, self.partial = [], [], []
             return result
 
+    def has_open_beginning(self):
+        """Part of a request is there, and its sender still is."""
+        with self.lock:
+            return any(c.at < len(c.data) for c in self.connections.values())
+
     def close(self):
         self.wake.send(b"x")
         self.thread.join(5)

@@ -68,6 +68,7 @@ def test_request(port, origin, case):
         case.get("origin", []), requests
     if case.get("partial", False):
         assert len(partial) <= 1, partial
+        programs.wait_until(lambda: not origin.has_open_beginning(), "what began is broken off")
     else:
         assert partial == []
     if requests:

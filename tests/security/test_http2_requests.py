@@ -102,6 +102,7 @@ def test_request(port, origin, case):
     assert not violations
     if not case.get("partial", False):
         assert not partial, partial
+    programs.wait_until(lambda: not origin.has_open_beginning(), "what began is broken off")
     assert [as_text(request) for request in requests] == case.get("origin", []), requests
     if requests:
         assert requests[-1].body == raw(case.get("body", "")), requests

@@ -190,9 +190,6 @@ struct route {
     struct filter_overrides filters;
     struct metadata metadata;
     struct config_owner owner;
-    struct slice decorator_operation;
-    bool decorator_propagate;
-    struct slice stat_prefix;
 };
 
 struct virtual_host {

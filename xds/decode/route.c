@@ -82,9 +82,7 @@ static bool decode_action(struct decoder *d, const struct route_scope *scope,
 static bool decode_route(struct decoder *d, const struct route_scope *scope,
                          const struct config_owner *vhost_owner, const ROUTE(Route) *from,
                          struct route *out) {
-    *out = (struct route){.name = decoder_text(d, from->name),
-                          .stat_prefix = decoder_text(d, from->stat_prefix),
-                          .decorator_propagate = true};
+    *out = (struct route){.name = decoder_text(d, from->name)};
     struct owner_input owner = {
         .metadata = from->metadata, .name = slice_from_string(from->name), .fallback = vhost_owner};
     out->owner = decode_owner(d, &owner);
@@ -99,10 +97,6 @@ static bool decode_route(struct decoder *d, const struct route_scope *scope,
     is_ok = decode_overrides(d, OVERRIDE_ENTRIES(d, from), from->n_typed_per_filter_config,
                              &out->filters) &&
             is_ok;
-    if (from->decorator != NULL) {
-        out->decorator_operation = decoder_text(d, from->decorator->operation);
-        out->decorator_propagate = FLAG_OR(from->decorator->propagate, true);
-    }
     return decode_metadata(d, from->metadata, &out->metadata) && is_ok;
 }
 
@@ -316,7 +310,7 @@ static const struct ledger_field config_fields[] = {
     {"*", LEDGER_REFUSED, "requests would be routed differently"},
 };
 static const struct ledger_field vhost_fields[] = {
-    {"virtual_clusters", LEDGER_HARMLESS, "telemetry"},
+    {"virtual_clusters", LEDGER_IGNORED, "no statistics of them, vhost.*.vcluster.*"},
     {"cors", LEDGER_IGNORED, "the CORS filter is not built in"},
     {"retry_policy_typed_config", LEDGER_IGNORED, "no such extension is built in"},
     {"hedge_policy", LEDGER_IGNORED, "requests are not hedged"},
@@ -326,6 +320,8 @@ static const struct ledger_field vhost_fields[] = {
 };
 static const struct ledger_field route_fields[] = {
     {"tracing", LEDGER_HARMLESS, "telemetry"},
+    {"decorator", LEDGER_HARMLESS, "names spans of tracing"},
+    {"stat_prefix", LEDGER_IGNORED, "no statistics of routes, vhost.*.route.*"},
     {"route_specifiers", LEDGER_REFUSED, "requests would be routed differently"},
     LEDGER_OK("*"),
 };
@@ -345,6 +341,5 @@ const struct ledger_message ledger_route[] = {
     LEDGER_MESSAGE("envoy.config.route.v3.NonForwardingAction", all_fields),
     LEDGER_MESSAGE("envoy.config.route.v3.RedirectAction", all_fields),
     LEDGER_MESSAGE("envoy.config.route.v3.DirectResponseAction", all_fields),
-    LEDGER_MESSAGE("envoy.config.route.v3.Decorator", all_fields),
 };
 const uint32_t ledger_route_count = ARRAY_LEN(ledger_route);

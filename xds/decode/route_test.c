@@ -125,6 +125,16 @@ START_TEST(route_action_options_are_read) {
 }
 END_TEST
 
+START_TEST(route_statistics_that_are_not_kept_are_named) {
+    (void)routes("name: r\nvirtual_hosts: [{name: v, domains: ['*'], virtual_clusters: [{name: a, "
+                 "headers: [{name: x, present_match: true}]}], routes: [{match: {prefix: /}, "
+                 "stat_prefix: s, decorator: {operation: o}, route: {cluster: c}}]}]\n");
+    ck_assert(has_finding(&fixture, FINDING_IGNORED, "virtual_clusters"));
+    ck_assert(has_finding(&fixture, FINDING_IGNORED, "stat_prefix"));
+    ck_assert(!has_finding(&fixture, FINDING_IGNORED, "decorator"));
+}
+END_TEST
+
 START_TEST(route_rate_limits_are_read) {
     const struct virtual_host *vhost =
         routes("name: r\nvirtual_hosts: [{name: v, domains: ['*'], rate_limits: [{actions: "
@@ -382,6 +392,7 @@ int main(void) {
     tcase_add_test(tcase, route_defaults_are_envoys);
     tcase_add_test(tcase, route_matches_of_all_kinds_are_read);
     tcase_add_test(tcase, route_action_options_are_read);
+    tcase_add_test(tcase, route_statistics_that_are_not_kept_are_named);
     tcase_add_test(tcase, route_rate_limits_are_read);
     tcase_add_test(tcase, route_weighted_clusters_are_summed);
     tcase_add_test(tcase, route_answers_are_read);

@@ -122,6 +122,11 @@ static void listener_remove(void *arg, struct slice name) {
                      NULL);
 }
 
+static void listeners_warming(void *arg, uint32_t count) {
+    (void)arg;
+    (void)count;
+}
+
 /* ---- the management server ---- */
 
 struct xds_channel {
@@ -333,7 +338,13 @@ static struct xds *client(struct mutation_world *w, struct error *err) {
     struct xds_options options = {
         .control = &w->control,
         .decode = &w->decode,
-        .targets = {w, cluster_add, cluster_remove, endpoints_set, listener_put, listener_remove},
+        .targets = {.arg = w,
+                    .cluster_add = cluster_add,
+                    .cluster_remove = cluster_remove,
+                    .endpoints_set = endpoints_set,
+                    .listener_put = listener_put,
+                    .listener_remove = listener_remove,
+                    .listeners_warming = listeners_warming},
         .transport = &w->transport,
         .bootstrap = (const Envoy__Config__Bootstrap__V3__Bootstrap *)proto_unpack(
             proto_message_find(SLICE("envoy.config.bootstrap.v3.Bootstrap")), raw, &w->arena, &v),

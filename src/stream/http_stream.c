@@ -147,7 +147,7 @@ static void send_past_filters(struct http_stream *stream, const struct local_rep
 }
 
 void http_stream_local_reply(struct http_stream *stream, const struct local_reply *reply) {
-    if (stream->is_finished || stream->chain.is_local_reply) {
+    if (stream->is_finished) {
         return;
     }
     if (reply->flag != RESPONSE_FLAG_COUNT) {

@@ -67,7 +67,8 @@ void http_stream_release_route(struct http_stream *stream);
 void http_stream_set_route_cluster(struct http_stream *stream, uint32_t cluster_slot,
                                    struct slice name);
 
-/* Answers in the proxy's own name; resets where an answer has begun. */
+/* Answers in the proxy's own name; resets where an answer has begun. One that a filter holds is replaced
+ * and goes past the filters. */
 void http_stream_local_reply(struct http_stream *stream, const struct local_reply *reply);
 /* Ends both directions without an answer. */
 void http_stream_abort(struct http_stream *stream, enum http_reset_reason reason,

@@ -142,7 +142,10 @@ static void host_encode_trailers(void *host, struct header_map *trailers) {
 }
 
 static void host_local_reply(void *host, const struct local_reply *reply) {
-    http_stream_local_reply(host, reply);
+    struct http_stream *stream = host;
+    if (!stream->chain.is_local_reply) { // who asks for another may not know of it
+        http_stream_local_reply(stream, reply);
+    }
 }
 
 static void host_reset(void *host, enum http_reset_reason reason, struct slice details) {

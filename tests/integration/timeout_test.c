@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Every clock of a request and of a connection, on virtual time. */
+#include "src/filter_chain/http_filter.h"
 #include "tests/support/proxy_case.h"
 #include "tests/support/raw_peer.h"
 
@@ -136,6 +137,78 @@ START_TEST(stream_idle_timeout_before_the_response) {
     ASSERT_LOGGED(&c.stack, 504, "stream_idle_timeout");
     ASSERT_FLAG(&c.stack, STREAM_IDLE_TIMEOUT);
     ASSERT_STAT(&c.stack, "http.test.downstream_rq_idle_timeout", 1);
+    proxy_case_deinit(&c);
+}
+END_TEST
+
+/* ---- an answer of our own that a filter holds ---- */
+
+static enum http_filter_verdict refuse_request(struct http_filter *f, struct header_map *headers,
+                                               bool end_stream) {
+    (void)headers;
+    (void)end_stream;
+    struct local_reply reply = {.status = 403,
+                                .body = SLICE("no"),
+                                .details = SLICE("refused"),
+                                .grpc_status = -1,
+                                .flag = RESPONSE_FLAG_COUNT};
+    http_filter_local_reply(f, &reply);
+    return HTTP_FILTER_HOLD;
+}
+
+static enum http_filter_verdict hold_response(struct http_filter *f, struct header_map *headers,
+                                              bool end_stream) {
+    (void)f;
+    (void)headers;
+    (void)end_stream;
+    return HTTP_FILTER_HOLD;
+}
+
+static const struct http_filter_ops refusing_ops = {.decode_headers = refuse_request};
+static const struct http_filter_ops holding_ops = {.encode_headers = hold_response};
+
+static struct http_filter *create_with_ops(const void *ops, struct arena *arena,
+                                           struct io_context *io) {
+    (void)io;
+    struct http_filter *filter = ARENA_NEW(arena, struct http_filter);
+    filter->ops = ops;
+    return filter;
+}
+
+static const struct http_filter_factory holding = {.name = "holding", .create = create_with_ops};
+static const struct http_filter_factory refusing = {.name = "refusing", .create = create_with_ops};
+
+static void begin_held_reply(void) {
+    test_listener_add_filter(&c.listener, &holding, &holding_ops);
+    test_listener_add_filter(&c.listener, &refusing, &refusing_ops);
+    proxy_case_serve(&c);
+    test_exchange_get(&c.exchange, "/");
+    test_stack_turns(&c.stack, 10);
+}
+
+START_TEST(stream_idle_timeout_ends_a_local_reply_that_a_filter_holds) {
+    proxy_case_init(&c, _i);
+    c.listener.hcm->stream_idle_timeout_ms = 400;
+    begin_held_reply();
+    test_stack_advance(&c.stack, 399);
+    ck_assert(!test_exchange_is_over(&c.exchange));
+    test_stack_advance(&c.stack, 2);
+    test_exchange_expect(&c.exchange, 504);
+    ck_assert_str_eq(test_text_get(&c.exchange.body), "stream timeout");
+    ASSERT_LOGGED(&c.stack, 504, "stream_idle_timeout");
+    ASSERT_FLAG(&c.stack, STREAM_IDLE_TIMEOUT);
+    proxy_case_deinit(&c);
+}
+END_TEST
+
+START_TEST(max_stream_duration_ends_a_local_reply_that_a_filter_holds) {
+    proxy_case_init(&c, _i);
+    c.listener.hcm->max_stream_duration_ms = 400;
+    begin_held_reply();
+    test_stack_advance(&c.stack, 401);
+    test_exchange_expect(&c.exchange, 504);
+    ck_assert_str_eq(test_text_get(&c.exchange.body), "downstream duration timeout");
+    ASSERT_LOGGED(&c.stack, 504, "max_duration_timeout");
     proxy_case_deinit(&c);
 }
 END_TEST
@@ -333,6 +406,10 @@ static Suite *suite(void) {
     tcase_add_loop_test(t, per_try_timeout_is_504, 0, PROXY_PAIRS);
     tcase_add_loop_test(t, per_try_timeout_holds_for_a_request_with_a_body, 0, PROXY_PAIRS);
     tcase_add_loop_test(t, stream_idle_timeout_before_the_response, 0, PROXY_PAIRS);
+    tcase_add_loop_test(t, stream_idle_timeout_ends_a_local_reply_that_a_filter_holds, 0,
+                        PROXY_PAIRS);
+    tcase_add_loop_test(t, max_stream_duration_ends_a_local_reply_that_a_filter_holds, 0,
+                        PROXY_PAIRS);
     tcase_add_loop_test(t, stream_idle_timeout_in_the_request_is_408, 0, PROXY_PAIRS);
     tcase_add_loop_test(t, stream_idle_timeout_in_the_response_resets, 0, PROXY_PAIRS);
     tcase_add_loop_test(t, route_idle_timeout_wins, 0, PROXY_PAIRS);

@@ -108,8 +108,9 @@ void router_attempt_data(struct router *router, struct buffer *data, bool end_st
 void router_attempt_trailers(struct router *router);
 
 /* router_retry.c */
-/* True when a retry was scheduled; the attempt is gone then. */
-bool router_retry_status(struct router *router, const struct header_map *response_headers);
+/* True when a retry was scheduled; the attempt is gone then, or goes as the whole answer ends. */
+bool router_retry_status(struct router *router, const struct header_map *response_headers,
+                         bool end_stream);
 bool router_retry_reset(struct router *router, enum http_reset_reason reason);
 bool router_retry_timeout(struct router *router);
 void router_retry_init(struct router *router);

@@ -48,7 +48,7 @@ static void on_headers(void *arg, struct header_map *headers, bool end_stream) {
     struct stream_info *info = http_filter_info(&router->base);
     info->upstream.first_rx_us = now_us(router);
     router_timeouts_activity(router);
-    if (router_retry_status(router, headers)) {
+    if (router_retry_status(router, headers, end_stream)) {
         return;
     }
     upstream_report_response(router->io, router->attempt, status);

@@ -50,8 +50,9 @@ void router_retry_release(struct router *router) {
     }
 }
 
-/* Takes a retry from policy and breaker and schedules it; status: of the answer not passed on, or 0. */
-static bool schedule(struct router *router, enum http_reset_reason end_reason, uint32_t status) {
+/* Takes a retry from policy and breaker and schedules it; status: of the answer not passed on, or 0.
+ * The attempt is still to be ended. */
+static bool schedule(struct router *router, uint32_t status) {
     struct stream_info *info = http_filter_info(&router->base);
     struct router_tries *tries = router->tries;
     if (tries->replay_abandoned || router->response_started) {
@@ -73,18 +74,27 @@ static bool schedule(struct router *router, enum http_reset_reason end_reason, u
     if (status != 0) {
         upstream_report_retried(router->io, router->attempt, status);
     }
-    router_end_attempt(router, end_reason);
     timer_arm(router->io->loop, &tries->retry_timer,
               retry_state_backoff_ms(&tries->retry, &router->io->random));
     return true;
 }
 
-bool router_retry_status(struct router *router, const struct header_map *response_headers) {
+bool router_retry_status(struct router *router, const struct header_map *response_headers,
+                         bool end_stream) {
     if (!may_retry(router)) {
         return false;
     }
     if (retry_state_wants_status(&router->tries->retry, response_headers)) {
-        return schedule(router, HTTP_RESET_LOCAL, http_status_of(response_headers));
+        if (!schedule(router, http_status_of(response_headers))) {
+            return false;
+        }
+        if (end_stream && router->request_ended) { /* the connection is as good as before */
+            router_timeouts_attempt_ended(router);
+            router_await_close(router);
+        } else {
+            router_end_attempt(router, HTTP_RESET_LOCAL);
+        }
+        return true;
     }
     if (router->holds_retry) { /* a retry brought an answer that needs no other */
         router_count_cluster(router, CLUSTER_STAT_UPSTREAM_RQ_RETRY_SUCCESS);
@@ -93,12 +103,24 @@ bool router_retry_status(struct router *router, const struct header_map *respons
 }
 
 bool router_retry_reset(struct router *router, enum http_reset_reason reason) {
-    return may_retry(router) &&
-           retry_state_wants_reset(&router->tries->retry, reason, router->attempt_sent) &&
-           schedule(router, reason, 0);
+    if (!may_retry(router)) {
+        return false;
+    }
+    bool is_waiting = timer_is_armed(&router->tries->retry_timer);
+    bool is_retried = is_waiting || (retry_state_wants_reset(&router->tries->retry, reason,
+                                                             router->attempt_sent) &&
+                                     schedule(router, 0));
+    if (is_retried) {
+        router_end_attempt(router, reason);
+    }
+    return is_retried;
 }
 
 bool router_retry_timeout(struct router *router) {
-    return may_retry(router) && retry_state_wants_timeout(&router->tries->retry) &&
-           schedule(router, HTTP_RESET_LOCAL, 0);
+    bool is_retried = may_retry(router) && retry_state_wants_timeout(&router->tries->retry) &&
+                      schedule(router, 0);
+    if (is_retried) {
+        router_end_attempt(router, HTTP_RESET_LOCAL);
+    }
+    return is_retried;
 }

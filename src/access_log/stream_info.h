@@ -86,8 +86,8 @@ struct connection_info {
     struct slice filter_chain_name;
     struct slice listener_name;
     uint32_t traffic_direction;
-    struct transport *transport; /* asks for the TLS facts; NULL once closed */
-    struct transport_peer *peer; /* NULL: plain; filled once the handshake is done */
+    struct transport *transport;       /* asks for the TLS facts; NULL once closed */
+    const struct transport_peer *peer; /* NULL: plain; of use once the handshake is done */
     struct slice transport_failure_reason;
     const char *termination_details; /* static text; NULL: none */
     uint64_t accepted_us;

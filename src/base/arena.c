@@ -17,6 +17,12 @@ struct arena_block {
     _Alignas(ARENA_ALIGNMENT) uint8_t data[];
 };
 
+struct arena_release {
+    struct arena_release *next;
+    arena_release_fn *release;
+    void *arg;
+};
+
 void arena_init(struct arena *arena, struct block_pool *pool) {
     CHECK(pool->block_bytes > sizeof(struct arena_block) + ARENA_ALIGNMENT);
     *arena = (struct arena){.pool = pool, .block_bytes = pool->block_bytes};
@@ -41,7 +47,17 @@ void arena_deinit(struct arena *arena) {
     arena_reset(arena);
 }
 
+void arena_at_reset(struct arena *arena, arena_release_fn *release, void *arg) {
+    struct arena_release *entry = ARENA_NEW(arena, struct arena_release);
+    *entry = (struct arena_release){arena->releases, release, arg};
+    arena->releases = entry;
+}
+
 void arena_reset(struct arena *arena) {
+    for (struct arena_release *entry = arena->releases; entry != NULL; entry = entry->next) {
+        entry->release(entry->arg);
+    }
+    arena->releases = NULL;
     struct arena_block *block = arena->blocks;
     while (block != NULL) {
         struct arena_block *next = block->next;

@@ -14,10 +14,12 @@
 #include "src/base/slice.h"
 
 struct arena_block;
+struct arena_release;
 
 struct arena {
-    struct block_pool *pool;    /* NULL: blocks come from the heap, sized `block_bytes` */
-    struct arena_block *blocks; /* newest first */
+    struct block_pool *pool;        /* NULL: blocks come from the heap, sized `block_bytes` */
+    struct arena_block *blocks;     /* newest first */
+    struct arena_release *releases; /* newest first */
     uint8_t *next;
     uint8_t *end;
     size_t block_bytes;     /* of the next block */
@@ -38,6 +40,10 @@ size_t arena_block_overhead(void);
 void arena_deinit(struct arena *arena);
 /* Frees everything; the arena is as after init. */
 void arena_reset(struct arena *arena);
+typedef void arena_release_fn(void *arg);
+/* Has `release(arg)` called when the arena is reset, while its memory is still there: for a reference to
+ * what objects in the arena point to. */
+void arena_at_reset(struct arena *arena, arena_release_fn *release, void *arg);
 /* For key material. Zeroes all bytes of all blocks, in a way that the compiler keeps; what was
  * allocated is still allocated. */
 void arena_wipe(struct arena *arena);

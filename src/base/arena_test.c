@@ -153,6 +153,26 @@ START_TEST(arena_text_helpers) {
 }
 END_TEST
 
+static void count_call(void *arg) {
+    uint32_t *calls = arg;
+    (*calls)++;
+}
+
+START_TEST(arena_reset_lets_go_of_what_was_held_once) {
+    struct arena arena;
+    uint32_t calls[2] = {0, 0};
+    arena_init_heap(&arena, 0);
+    arena_at_reset(&arena, count_call, &calls[0]);
+    arena_at_reset(&arena, count_call, &calls[1]);
+    ck_assert_uint_eq(calls[0] + calls[1], 0);
+    arena_reset(&arena);
+    ck_assert(calls[0] == 1 && calls[1] == 1);
+    arena_at_reset(&arena, count_call, &calls[1]);
+    arena_deinit(&arena);
+    ck_assert(calls[0] == 1 && calls[1] == 2);
+}
+END_TEST
+
 START_TEST(failed_check_aborts) {
     CHECK(_i == 1);
 }
@@ -175,6 +195,7 @@ int main(void) {
     tcase_add_test(tests, arena_large_request_leaves_the_current_block_in_use);
     tcase_add_test(tests, growing_arena_doubles_its_blocks_up_to_the_maximum);
     tcase_add_test(tests, arena_text_helpers);
+    tcase_add_test(tests, arena_reset_lets_go_of_what_was_held_once);
     tcase_add_test_raise_signal(tests, failed_check_aborts, SIGABRT);
     tcase_add_test_raise_signal(tests, calloc_overflow_aborts, SIGABRT);
     suite_add_tcase(suite, tests);

@@ -131,7 +131,7 @@ static void take_handshake_facts(struct downstream_connection *conn) {
     if (conn->info.peer == NULL) {
         return;
     }
-    conn->info.transport->ops->peer(conn->info.transport, conn->info.peer);
+    conn->info.peer = conn->info.transport->ops->peer(conn->info.transport, &conn->arena);
     if (conn->info.requested_server_name.len == 0) {
         conn->info.requested_server_name = conn->info.peer->sni;
     }
@@ -326,8 +326,7 @@ void downstream_connection_start(struct downstream_connection *conn) {
     conn->info.id = connection_id(conn->connection);
     conn->info.transport = transport;
     if (conn->filter_chain->tls != NULL) {
-        conn->info.peer = ARENA_NEW(&conn->arena, struct transport_peer);
-        conn->info.peer->is_tls = true;
+        conn->info.peer = transport->ops->peer(transport, NULL);
     }
     create_filters(conn);
 }

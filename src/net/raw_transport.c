@@ -112,9 +112,10 @@ static void raw_shutdown_write(struct transport *transport) {
     (void)shutdown(transport->fd, SHUT_WR);
 }
 
-static void raw_peer(struct transport *transport, struct transport_peer *peer) {
+static const struct transport_peer *raw_peer(struct transport *transport, struct arena *arena) {
     (void)transport;
-    memset(peer, 0, sizeof(*peer));
+    (void)arena;
+    return &transport_peer_plain;
 }
 
 static struct slice raw_failure_reason(struct transport *transport) {

@@ -12,10 +12,10 @@
 #include "src/base/buffer.h"
 #include "src/base/error.h"
 
+struct arena;
 struct transport;
 
-/* What a handshake established; slices live as long as the transport. Text fields are empty where
- * they do not apply. Filled lazily: asking costs, keeping it does not. */
+/* What a handshake established. Text fields are empty where they do not apply. */
 struct transport_peer {
     bool is_tls;
     bool peer_certificate_presented;
@@ -59,8 +59,9 @@ struct transport_ops {
     enum status (*write)(struct transport *transport, struct buffer *from, struct error *err);
     /* Sends the transport's own end (close_notify) and the FIN; best effort. */
     void (*shutdown_write)(struct transport *transport);
-    /* Points `peer` at the handshake's facts; a plain socket zeroes it. */
-    void (*peer)(struct transport *transport, struct transport_peer *peer);
+    /* The handshake's facts; of a plain socket transport_peer_plain. They are read when first asked for
+     * and live as long as the transport, and as `arena`, unless that is NULL. */
+    const struct transport_peer *(*peer)(struct transport *transport, struct arena *arena);
     /* Why the last operation failed, for %DOWNSTREAM_TRANSPORT_FAILURE_REASON%; empty when none. */
     struct slice (*failure_reason)(struct transport *transport);
     void (*free)(struct transport *transport); /* does not close the fd */

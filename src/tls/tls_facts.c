@@ -11,6 +11,8 @@
 enum { FIRST_TEXT_BYTES = 192, MAX_TEXT_BYTES = 4096 };
 
 struct tls_facts {
+    uint32_t refs;
+    struct tls_context *context; /* has the texts of our own certificate */
     struct transport_peer peer;
     struct arena arena;
 };
@@ -113,7 +115,7 @@ static void read_peer(struct tls_facts *facts, const STACK_OF(CRYPTO_BUFFER) * c
     read_chain(facts, chain);
 }
 
-/* The context, which the transport holds, has them ready. */
+/* The context has them ready. */
 static void read_local(struct tls_facts *facts, const struct tls_credential *local) {
     if (local != NULL) {
         facts->peer.local_subject = local->subject;
@@ -127,6 +129,8 @@ struct tls_facts *tls_facts_new(SSL *ssl, const struct tls_handshake *handshake)
     const STACK_OF(CRYPTO_BUFFER) *chain = SSL_get0_peer_certificates(ssl);
 
     // A session's facts are a few words, a client certificate's some KiB.
+    facts->refs = 1;
+    facts->context = tls_context_ref(handshake->context);
     arena_init_growing(&facts->arena, FIRST_TEXT_BYTES, MAX_TEXT_BYTES);
     facts->peer.is_tls = true;
     facts->peer.peer_certificate_presented = chain != NULL && sk_CRYPTO_BUFFER_num(chain) > 0;
@@ -140,11 +144,22 @@ struct tls_facts *tls_facts_new(SSL *ssl, const struct tls_handshake *handshake)
     return facts;
 }
 
-void tls_facts_free(struct tls_facts *facts) {
-    if (facts != NULL) {
-        arena_deinit(&facts->arena);
-        mem_free(facts);
+void tls_facts_unref(struct tls_facts *facts) {
+    if (facts == NULL || --facts->refs > 0) {
+        return;
     }
+    arena_deinit(&facts->arena);
+    tls_context_unref(facts->context);
+    mem_free(facts);
+}
+
+static void release(void *facts) {
+    tls_facts_unref(facts);
+}
+
+void tls_facts_hold(struct tls_facts *facts, struct arena *arena) {
+    facts->refs++;
+    arena_at_reset(arena, release, facts);
 }
 
 const struct transport_peer *tls_facts_peer(const struct tls_facts *facts) {

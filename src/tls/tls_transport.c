@@ -237,7 +237,6 @@ static enum status tls_do_handshake(struct transport *base, struct error *err) {
 
     tls->io.fd = base->fd;
     tls_io_begin(&tls->io, in, sizeof(in), out, sizeof(out));
-    ERR_clear_error();
     int result = SSL_do_handshake(tls->ssl);
     if (result == 1) {
         status = reverify(tls, err);
@@ -269,7 +268,6 @@ static enum status tls_read(struct transport *base, struct buffer *to, size_t ma
     size_t total = 0;
 
     tls_io_begin(&tls->io, in, sizeof(in), out, sizeof(out));
-    ERR_clear_error();
     while (status == STATUS_OK && total < max) {
         struct iovec room;
         size_t wanted = max - total < RECORD_BYTES ? max - total : RECORD_BYTES;
@@ -327,7 +325,6 @@ static enum status tls_write(struct transport *base, struct buffer *from, struct
         return STATUS_IO;
     }
     tls_io_begin(&tls->io, in, sizeof(in), out, sizeof(out));
-    ERR_clear_error();
     enum status status = write_records(tls, from, err);
     enum status flushed = tls_io_end(&tls->io);
     if (flushed == STATUS_IO) {
@@ -359,17 +356,19 @@ static void tls_take_early(struct transport *base, struct buffer *early) {
     }
 }
 
-static void tls_peer(struct transport *base, struct transport_peer *peer) {
+static const struct transport_peer *tls_peer(struct transport *base, struct arena *arena) {
+    static const struct transport_peer unfinished = {.is_tls = true};
     struct tls_transport *tls = of(base);
     if (!tls->is_open) {
-        memset(peer, 0, sizeof(*peer));
-        peer->is_tls = true;
-        return;
+        return &unfinished;
     }
     if (tls->facts == NULL) {
         tls->facts = tls_facts_new(tls->ssl, &tls->handshake);
     }
-    *peer = *tls_facts_peer(tls->facts);
+    if (arena != NULL) {
+        tls_facts_hold(tls->facts, arena);
+    }
+    return tls_facts_peer(tls->facts);
 }
 
 static struct slice tls_failure_reason(struct transport *base) {
@@ -379,7 +378,7 @@ static struct slice tls_failure_reason(struct transport *base) {
 static void tls_free(struct transport *base) {
     struct tls_transport *tls = of(base);
     tls->magic = 0;
-    tls_facts_free(tls->facts);
+    tls_facts_unref(tls->facts);
     SSL_free(tls->ssl);
     tls_io_deinit(&tls->io);
     mem_free((void *)(uintptr_t)tls->handshake.verify_san.ptr);

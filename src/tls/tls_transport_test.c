@@ -69,10 +69,8 @@ static void release(struct tls_pair_options *options) {
 }
 
 static struct transport_peer peer_of(const struct tls_end *end) {
-    struct transport_peer peer;
     struct transport *transport = connection_transport(end->conn);
-    transport->ops->peer(transport, &peer);
-    return peer;
+    return *transport->ops->peer(transport, NULL);
 }
 
 static void expect_no_memory(void) {
@@ -356,6 +354,23 @@ START_TEST(tls_facts_tell_both_sides) {
 }
 END_TEST
 
+START_TEST(tls_facts_outlive_the_connection_with_the_arena_that_holds_them) {
+    struct tls_pair_options options = plain_pair();
+    struct arena arena;
+    arena_init_heap(&arena, 0);
+    ck_assert(tls_pair_handshake(&pair, &options));
+    struct transport *transport = connection_transport(pair.client.conn);
+    const struct transport_peer *peer = transport->ops->peer(transport, &arena);
+    ck_assert_ptr_eq(peer, transport->ops->peer(transport, NULL));
+    tls_pair_close(&pair);
+    release(&options);
+    ck_assert(slice_equal(peer->peer_dns_sans, SLICE("server.test")));
+    ck_assert(slice_starts_with(peer->peer_certificate_pem_urlencoded,
+                                SLICE("-----BEGIN%20CERTIFICATE-----%0A")));
+    arena_deinit(&arena);
+}
+END_TEST
+
 /* ---- resumption ---- */
 
 static struct tls_context *resuming_client(void) {
@@ -597,6 +612,7 @@ int main(void) {
     tcase_add_test(tests, tls_half_close_and_unclean_end);
     tcase_add_test(tests, tls_close_flush_delivers_the_last_bytes);
     tcase_add_test(tests, tls_facts_tell_both_sides);
+    tcase_add_test(tests, tls_facts_outlive_the_connection_with_the_arena_that_holds_them);
     tcase_add_test(tests, tls_resumption_never_crosses_configurations);
     tcase_add_test(tests, tls_same_context_resumes_by_name_and_while_allowed);
     tcase_add_test(tests, tls_resumed_client_is_verified_again);

@@ -335,10 +335,9 @@ static enum http_protocol choose_protocol(const struct http_client *client) {
     case UPSTREAM_HTTP_2:
         return HTTP_2;
     case UPSTREAM_AUTO: {
-        struct transport_peer peer = {0};
         struct transport *transport = connection_transport(client->connection);
-        transport->ops->peer(transport, &peer);
-        return slice_equal(peer.alpn, SLICE("h2")) ? HTTP_2 : HTTP_1_1;
+        const struct transport_peer *peer = transport->ops->peer(transport, NULL);
+        return slice_equal(peer->alpn, SLICE("h2")) ? HTTP_2 : HTTP_1_1;
     }
     case UPSTREAM_HTTP_1:
     case UPSTREAM_FOLLOW_DOWNSTREAM:

@@ -262,38 +262,6 @@ static void send_waiting(struct upstream_request *request) {
     }
 }
 
-static struct slice dup(struct arena *arena, struct slice text) {
-    return slice_is_empty(text) ? (struct slice){0} : arena_dup_slice(arena, text);
-}
-
-/* The transport's text goes with the connection, which may be before the access log is written. PEM
- * texts are left out: they are large, and nothing logs them of an upstream. */
-static void copy_peer(struct transport_peer *peer, struct arena *arena) {
-    peer->peer_certificate_pem_urlencoded = (struct slice){0};
-    peer->peer_chain_pem_urlencoded = (struct slice){0};
-    struct slice *texts[] = {
-        &peer->alpn,
-        &peer->sni,
-        &peer->tls_version,
-        &peer->cipher,
-        &peer->session_id,
-        &peer->peer_subject,
-        &peer->peer_issuer,
-        &peer->peer_serial,
-        &peer->peer_fingerprint_sha256,
-        &peer->peer_uri_sans,
-        &peer->peer_dns_sans,
-        &peer->peer_valid_from,
-        &peer->peer_valid_until,
-        &peer->local_subject,
-        &peer->local_uri_sans,
-        &peer->local_dns_sans,
-    };
-    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
-        *texts[i] = dup(arena, *texts[i]);
-    }
-}
-
 static void note_connection(struct upstream_request *request) {
     struct upstream_info *info = request->info;
     const struct http_client *client = request->client;
@@ -310,10 +278,7 @@ static void note_connection(struct upstream_request *request) {
                                 : stored_address_keep(local, request->arena);
     if (request->pool->settings.is_tls) {
         struct transport *transport = connection_transport(client->connection);
-        struct transport_peer *peer = ARENA_NEW(request->arena, struct transport_peer);
-        transport->ops->peer(transport, peer);
-        copy_peer(peer, request->arena);
-        info->peer = peer;
+        info->peer = transport->ops->peer(transport, request->arena);
     }
 }
 

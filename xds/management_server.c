@@ -499,6 +499,7 @@ static enum status read_service(struct management_server *server, struct error *
         server->authority = slice_from_string(service->envoy_grpc->authority);
         server->cluster_slot =
             config_store_slot(server->context.store, CONFIG_CLUSTER, server->name);
+        config_store_hold_slot(server->context.store, CONFIG_CLUSTER, server->cluster_slot);
         break;
     case ENVOY__CONFIG__CORE__V3__GRPC_SERVICE__TARGET_SPECIFIER_GOOGLE_GRPC:
         server->name = slice_from_string(service->google_grpc->target_uri);
@@ -537,6 +538,9 @@ enum status management_server_new(const struct management_context *context,
 void management_server_free(struct management_server *server) {
     if (server == NULL) {
         return;
+    }
+    if (server->is_cluster) {
+        config_store_release_slot(server->context.store, CONFIG_CLUSTER, server->cluster_slot);
     }
     channel_unref(server->current);
     arena_wipe(&server->arena);

@@ -305,6 +305,7 @@ static void free_resource(struct stored_resource *resource) {
         config_store_put(store->options.decode->store, resource->type->kind, resource->key.slot,
                          NULL);
     }
+    config_store_release_slot(store->options.decode->store, resource->key.kind, resource->key.slot);
     config_part_unref(resource->part);
     if (resource->raw.len > 0) {
         explicit_bzero((void *)(uintptr_t)resource->raw.ptr, resource->raw.len);
@@ -342,6 +343,7 @@ static struct stored_resource *make_resource(struct resource_store *store,
     resource->key = (struct resource_key){dependency->kind, dependency->slot};
     resource->type = type_of(dependency->kind);
     CHECK(resource->type != NULL);
+    config_store_hold_slot(store->options.decode->store, dependency->kind, dependency->slot);
     resource->name =
         slice_make(mem_dup_string((const char *)dependency->name.ptr, dependency->name.len),
                    dependency->name.len);

@@ -19,6 +19,8 @@ void config_table_free(struct config_table *table);
  * empties the slot) and gives up the table's reference to what was there. */
 void config_table_set(struct config_table *table, uint32_t slot, struct config_part *part);
 struct config_part *config_table_get(const struct config_table *table, uint32_t slot);
+/* Whatever lies at a place, of any generation. */
+struct config_part *config_table_at(const struct config_table *table, uint32_t place);
 
 /* ---- names ---- */
 

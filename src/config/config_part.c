@@ -3,6 +3,7 @@
 
 #include "src/base/check.h"
 #include "src/config/config_internal.h"
+#include "src/config/config_slots.h"
 #include "src/config/config_task.h"
 
 struct config_cleanup {
@@ -30,6 +31,7 @@ void *config_part_new_sized(enum config_kind kind, size_t size, struct slice nam
     part->name = arena_dup_slice(&arena, name);
     part->kind = kind;
     part->refs = 1;
+    part->slot = CONFIG_SLOT_NONE;
     part->owner.text = SLICE("unknown");
     part->arena = arena;
     return part;
@@ -57,6 +59,7 @@ static void part_free(struct config_part *part) {
     for (struct config_cleanup *at = part->cleanups; at != NULL; at = at->next) {
         at->fn(at->object);
     }
+    config_slots_release_of(part);
     config_pins_free(part->pins);
     struct arena arena = part->arena;
     if (part->kind == CONFIG_SECRET) {

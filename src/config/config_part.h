@@ -27,6 +27,7 @@ enum config_kind {
 #define CONFIG_SLOT_NONE UINT32_MAX
 
 struct config_cleanup;
+struct config_slot_use;
 struct config_task;
 
 struct config_part {
@@ -37,11 +38,13 @@ struct config_part {
     struct slice version;     /* xDS version_info; empty for static */
     uint64_t last_updated_us; /* wall clock */
     struct config_owner owner;
+    uint32_t slot;             /* where it was put; CONFIG_SLOT_NONE: nowhere yet */
     bool is_static;            /* of the bootstrap */
     struct slice raw_type_url; /* what config_dump shows: the resource as received; not if static */
     struct slice raw;          /* its serialised bytes */
     struct config_cleanup *cleanups;
     struct config_task *tasks;
+    struct config_slot_use *slot_uses; /* slots that it names */
     /* Streams and connections that hold the part, one cell per io_context; NULL for kinds that are
      * never pinned. Each cell is touched by its thread only. */
     struct config_pin_cell *pins;

@@ -67,7 +67,7 @@ static void table_grow(struct config_table *table, uint32_t chunk_count) {
 }
 
 void config_table_set(struct config_table *table, uint32_t slot, struct config_part *part) {
-    uint32_t at = slot / CONFIG_CHUNK_SLOTS;
+    uint32_t at = (slot & CONFIG_PLACE_MASK) / CONFIG_CHUNK_SLOTS;
     if (at >= table->chunk_count) {
         if (part == NULL) {
             return;
@@ -87,12 +87,17 @@ void config_table_set(struct config_table *table, uint32_t slot, struct config_p
     config_part_unref(before);
 }
 
-struct config_part *config_table_get(const struct config_table *table, uint32_t slot) {
-    uint32_t at = slot / CONFIG_CHUNK_SLOTS;
+struct config_part *config_table_at(const struct config_table *table, uint32_t place) {
+    uint32_t at = place / CONFIG_CHUNK_SLOTS;
     if (at >= table->chunk_count || table->chunks[at] == NULL) {
         return NULL;
     }
-    return table->chunks[at]->parts[slot % CONFIG_CHUNK_SLOTS];
+    return table->chunks[at]->parts[place % CONFIG_CHUNK_SLOTS];
+}
+
+struct config_part *config_table_get(const struct config_table *table, uint32_t slot) {
+    struct config_part *part = config_table_at(table, slot & CONFIG_PLACE_MASK);
+    return part != NULL && part->slot == slot ? part : NULL;
 }
 
 static void name_table_unref(struct config_name_table *table) {

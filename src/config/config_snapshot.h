@@ -10,6 +10,12 @@
 #include "src/config/config_part.h"
 
 enum { CONFIG_CHUNK_SLOTS = 64 };
+/* A slot's number: its place in the table, and above it the place's generation. */
+enum {
+    CONFIG_PLACE_BITS = 22,
+    CONFIG_PLACE_MASK = (1 << CONFIG_PLACE_BITS) - 1,
+    CONFIG_GENERATION_MASK = (1 << (32 - CONFIG_PLACE_BITS)) - 1,
+};
 
 struct config_chunk {
     uint32_t refs;
@@ -39,11 +45,13 @@ struct config_snapshot {
 static inline struct config_part *config_snapshot_part(const struct config_snapshot *snapshot,
                                                        enum config_kind kind, uint32_t slot) {
     const struct config_table *table = &snapshot->tables[kind];
-    uint32_t chunk = slot / CONFIG_CHUNK_SLOTS;
+    uint32_t place = slot & CONFIG_PLACE_MASK;
+    uint32_t chunk = place / CONFIG_CHUNK_SLOTS;
     if (chunk >= table->chunk_count || table->chunks[chunk] == NULL) {
         return NULL;
     }
-    return table->chunks[chunk]->parts[slot % CONFIG_CHUNK_SLOTS];
+    struct config_part *part = table->chunks[chunk]->parts[place % CONFIG_CHUNK_SLOTS];
+    return part != NULL && part->slot == slot ? part : NULL;
 }
 /* CONFIG_SLOT_NONE for a name that has no slot. For cluster_header and the like only. */
 uint32_t config_snapshot_find(const struct config_snapshot *snapshot, enum config_kind kind,

@@ -4,24 +4,17 @@
 #include "src/base/check.h"
 #include "src/base/hash_map.h"
 #include "src/config/config_internal.h"
+#include "src/config/config_slots.h"
 #include "src/event/event_loop.h"
 #include "src/event/io_context.h"
 #include "src/event/mailbox.h"
 
 enum { CONFIG_STORE_MAGIC = 0x43534f52 };
-#define NO_CHANGE UINT32_MAX
 
-struct slot_info {
-    struct slice name; /* lies behind */
-    uint32_t slot;
-    uint32_t change; /* index in store->changes, or NO_CHANGE */
+struct interned_text {
+    uint32_t id;
+    uint32_t len;
     uint8_t text[];
-};
-
-struct slot_table {
-    struct hash_map by_name; /* struct slot_info */
-    struct slot_info **slots;
-    uint32_t count, capacity;
 };
 
 struct swap_entry {
@@ -54,7 +47,7 @@ struct config_store {
     bool is_freed;      /* waits for mail that is on its way */
     uint32_t in_flight; /* mail that workers have not acknowledged */
     uint64_t generation;
-    struct slot_table kinds[CONFIG_KIND_COUNT];
+    struct config_slots *slots;
     struct config_table tables[CONFIG_KIND_COUNT]; /* of the next snapshot */
     struct config_names names;
     struct config_change *changes;
@@ -62,8 +55,8 @@ struct config_store {
     struct snapshot *current;
     struct subscriber *subscribers; /* by io->index */
     uint32_t subscriber_count;
-    struct hash_map interned; /* struct slot_info */
-    struct slot_info **interned_list;
+    struct hash_map interned; /* struct interned_text */
+    struct interned_text **interned_list;
     uint32_t interned_count, interned_capacity;
 };
 
@@ -113,8 +106,8 @@ static void retire_replaced(const struct config_store *store, const struct snaps
     for (uint32_t i = 0; i < snapshot->change_count; i++) {
         const struct config_change *change = &snapshot->changes[i];
         // Unless it was put in place again.
-        if (change->before != NULL &&
-            config_table_get(&store->tables[change->kind], change->slot) != change->before) {
+        if (change->before != NULL && config_table_get(&store->tables[change->kind],
+                                                       change->before->slot) != change->before) {
             config_part_retire(change->before);
         }
     }
@@ -161,29 +154,22 @@ static void publish_deferred(void *arg) {
     config_store_publish(store);
 }
 
+static void publish_soon(void *arg) {
+    struct config_store *store = arg;
+    event_loop_defer(store->control->loop, &store->publish_deferred);
+}
+
 struct config_store *config_store_new(struct io_context *control) {
     struct config_store *store = mem_calloc(1, sizeof(*store));
     store->magic = CONFIG_STORE_MAGIC;
     store->control = control;
     event_deferred_init(&store->publish_deferred, publish_deferred, store);
-    for (size_t kind = 0; kind < CONFIG_KIND_COUNT; kind++) {
-        hash_map_init(&store->kinds[kind].by_name);
-    }
+    store->slots = config_slots_new(publish_soon, store);
     hash_map_init(&store->interned);
     store->subscriber_count = control->index + 1;
     store->subscribers = mem_calloc(store->subscriber_count, sizeof(struct subscriber));
     store->current = snapshot_new(store);
     return store;
-}
-
-static struct slot_info *slot_info_new(struct slice name, uint32_t slot) {
-    struct slot_info *info = mem_alloc(sizeof(*info) + name.len);
-    *info = (struct slot_info){
-        .name = slice_make(info->text, name.len), .slot = slot, .change = NO_CHANGE};
-    if (name.len > 0) {
-        memcpy(info->text, name.ptr, name.len);
-    }
-    return info;
 }
 
 static void store_release(struct config_store *store) {
@@ -193,14 +179,6 @@ static void store_release(struct config_store *store) {
     mem_free(store->subscribers);
     store->magic = 0;
     mem_free(store);
-}
-
-static void slot_table_free(struct slot_table *table) {
-    for (uint32_t i = 0; i < table->count; i++) {
-        mem_free(table->slots[i]);
-    }
-    mem_free(table->slots);
-    hash_map_deinit(&table->by_name);
 }
 
 static void pending_changes_free(struct config_store *store) {
@@ -226,8 +204,8 @@ void config_store_free(struct config_store *store) {
     snapshot_unref(store->current);
     for (size_t kind = 0; kind < CONFIG_KIND_COUNT; kind++) {
         config_table_free(&store->tables[kind]);
-        slot_table_free(&store->kinds[kind]);
     }
+    config_slots_close(store->slots);
     config_names_free(&store->names);
     for (uint32_t i = 0; i < store->interned_count; i++) {
         mem_free(store->interned_list[i]);
@@ -279,25 +257,34 @@ void config_store_unsubscribe(struct config_store *store, struct io_context *io)
 }
 
 uint32_t config_store_slot(struct config_store *store, enum config_kind kind, struct slice name) {
-    struct slot_table *table = &store->kinds[kind];
-    struct slot_info *info = hash_map_get(&table->by_name, name);
-    if (info != NULL) {
-        return info->slot;
-    }
-    if (table->count == table->capacity) {
-        table->capacity = table->capacity == 0 ? CONFIG_CHUNK_SLOTS : table->capacity * 2;
-        table->slots = mem_realloc(table->slots, table->capacity * sizeof(struct slot_info *));
-    }
-    info = slot_info_new(name, table->count);
-    table->slots[table->count++] = info;
-    hash_map_put(&table->by_name, info->name, info);
-    return info->slot;
+    return config_slots_get(store->slots, kind, name)->number;
+}
+
+uint32_t config_store_slot_for(struct config_store *store, struct config_part *part,
+                               enum config_kind kind, struct slice name) {
+    struct config_slot *slot = config_slots_get(store->slots, kind, name);
+    config_slot_hold_for(slot, part);
+    return slot->number;
+}
+
+void config_store_hold_slot(struct config_store *store, enum config_kind kind, uint32_t slot) {
+    config_slot_hold(config_slots_at(store->slots, kind, slot));
+}
+
+void config_store_release_slot(struct config_store *store, enum config_kind kind, uint32_t slot) {
+    config_slot_release(config_slots_at(store->slots, kind, slot));
+}
+
+uint32_t config_store_find_slot(const struct config_store *store, enum config_kind kind,
+                                struct slice name) {
+    const struct config_slot *slot = config_slots_find(store->slots, kind, name);
+    return slot == NULL ? CONFIG_SLOT_NONE : slot->number;
 }
 
 struct slice config_store_slot_name(const struct config_store *store, enum config_kind kind,
                                     uint32_t slot) {
-    const struct slot_table *table = &store->kinds[kind];
-    return slot < table->count ? table->slots[slot]->name : (struct slice){0};
+    const struct config_slot *found = config_slots_at(store->slots, kind, slot);
+    return found == NULL ? (struct slice){0} : config_slot_name(found);
 }
 
 static bool is_pinnable(enum config_kind kind) {
@@ -305,12 +292,11 @@ static bool is_pinnable(enum config_kind kind) {
 }
 
 // Notes what the slot's part becomes; several changes of one turn are one.
-static void note_change(struct config_store *store, enum config_kind kind, uint32_t slot,
+static void note_change(struct config_store *store, struct config_slot *slot,
                         struct config_part *before, struct config_part *after) {
-    struct slot_info *info = store->kinds[kind].slots[slot];
     struct config_part *kept = after == NULL ? NULL : config_part_ref(after);
-    if (info->change != NO_CHANGE) {
-        struct config_change *change = &store->changes[info->change];
+    if (slot->change != CONFIG_NO_CHANGE) {
+        struct config_change *change = &store->changes[slot->change];
         config_part_unref(change->after);
         change->after = kept;
         return;
@@ -320,10 +306,10 @@ static void note_change(struct config_store *store, enum config_kind kind, uint3
         store->changes =
             mem_realloc(store->changes, store->change_capacity * sizeof(struct config_change));
     }
-    info->change = store->change_count;
+    slot->change = store->change_count;
     store->changes[store->change_count++] =
-        (struct config_change){.kind = kind,
-                               .slot = slot,
+        (struct config_change){.kind = slot->kind,
+                               .slot = slot->number,
                                .before = before == NULL ? NULL : config_part_ref(before),
                                .after = kept};
 }
@@ -331,8 +317,11 @@ static void note_change(struct config_store *store, enum config_kind kind, uint3
 void config_store_put(struct config_store *store, enum config_kind kind, uint32_t slot,
                       struct config_part *part) {
     CHECK_MAGIC(store, CONFIG_STORE_MAGIC);
-    CHECK(slot < store->kinds[kind].count);
-    CHECK(part == NULL || part->kind == kind);
+    struct config_slot *named = config_slots_at(store->slots, kind, slot);
+    if (named == NULL && part == NULL) {
+        return;
+    }
+    CHECK(named != NULL && (part == NULL || part->kind == kind));
     struct config_part *before = config_table_get(&store->tables[kind], slot);
     if (before == part) {
         config_part_unref(part);
@@ -344,15 +333,23 @@ void config_store_put(struct config_store *store, enum config_kind kind, uint32_
     if (part != NULL && kind == CONFIG_SECRET) {
         arena_exclude_from_core(&part->arena);
     }
-    struct slice name = store->kinds[kind].slots[slot]->name;
+    if (part != NULL && part->slot != slot) {
+        // Threads compare it with the number that they look for: no part lies in two places.
+        CHECK(config_table_get(&store->tables[kind], part->slot) != part);
+        part->slot = slot;
+    }
+    struct slice name = config_slot_name(named);
     if (before == NULL) {
         config_names_add(&store->names, kind, name, slot);
     } else if (part == NULL) {
         config_names_remove(&store->names, kind, name, slot);
     }
-    note_change(store, kind, slot, before, part);
+    note_change(store, named, before, part);
     config_table_set(&store->tables[kind], slot, part);
-    event_loop_defer(store->control->loop, &store->publish_deferred);
+    if (part == NULL && named->holders == 0) {
+        config_slots_note_idle(named);
+    }
+    publish_soon(store);
 }
 
 struct config_part *config_store_get(const struct config_store *store, enum config_kind kind,
@@ -361,9 +358,9 @@ struct config_part *config_store_get(const struct config_store *store, enum conf
 }
 
 struct config_part *config_store_next(const struct config_store *store, enum config_kind kind,
-                                      uint32_t *slot) {
-    while (*slot < store->kinds[kind].count) {
-        struct config_part *part = config_table_get(&store->tables[kind], (*slot)++);
+                                      uint32_t *at) {
+    while (*at < config_slots_places(store->slots, kind)) {
+        struct config_part *part = config_table_at(&store->tables[kind], (*at)++);
         if (part != NULL) {
             return part;
         }
@@ -468,7 +465,7 @@ static void settle_changes(struct config_store *store) {
     uint32_t kept = 0;
     for (uint32_t i = 0; i < store->change_count; i++) {
         struct config_change change = store->changes[i];
-        store->kinds[change.kind].slots[change.slot]->change = NO_CHANGE;
+        config_slots_at(store->slots, change.kind, change.slot)->change = CONFIG_NO_CHANGE;
         if (change.before != change.after) {
             store->changes[kept++] = change;
             continue;
@@ -479,14 +476,38 @@ static void settle_changes(struct config_store *store) {
     store->change_count = kept;
 }
 
+/* A TLS context serves those that name its slot, and nobody removes it by name. */
+static void empty_unnamed_contexts(struct config_store *store) {
+    for (uint32_t i = 0; i < config_slots_idle_count(store->slots); i++) {
+        const struct config_slot *slot = config_slots_idle(store->slots, i);
+        if (slot != NULL && slot->kind == CONFIG_TLS &&
+            config_store_get(store, CONFIG_TLS, slot->number) != NULL) {
+            config_store_put(store, CONFIG_TLS, slot->number, NULL);
+        }
+    }
+}
+
+/* Names that nothing has or names. What is still in a thread's snapshot has the old number. */
+static void free_idle_slots(struct config_store *store) {
+    for (uint32_t i = 0; i < config_slots_idle_count(store->slots); i++) {
+        struct config_slot *slot = config_slots_idle(store->slots, i);
+        if (slot != NULL && config_store_get(store, slot->kind, slot->number) == NULL) {
+            config_slot_free(slot);
+        }
+    }
+    config_slots_forget_idle(store->slots);
+}
+
 void config_store_publish(struct config_store *store) {
     CHECK_MAGIC(store, CONFIG_STORE_MAGIC);
     if (store->is_publishing) {
         event_loop_defer(store->control->loop, &store->publish_deferred);
         return;
     }
+    empty_unnamed_contexts(store);
     event_loop_defer_cancel(&store->publish_deferred);
     settle_changes(store);
+    free_idle_slots(store);
     if (store->change_count == 0) {
         return;
     }
@@ -592,22 +613,29 @@ const struct config_snapshot *config_store_current(const struct config_store *st
 }
 
 uint32_t config_store_intern(struct config_store *store, struct slice text) {
-    struct slot_info *info = hash_map_get(&store->interned, text);
-    if (info != NULL) {
-        return info->slot;
+    struct interned_text *found = hash_map_get(&store->interned, text);
+    if (found != NULL) {
+        return found->id;
     }
     if (store->interned_count == store->interned_capacity) {
         store->interned_capacity =
             store->interned_capacity == 0 ? 16 : store->interned_capacity * 2;
-        store->interned_list = mem_realloc(store->interned_list,
-                                           store->interned_capacity * sizeof(struct slot_info *));
+        store->interned_list = mem_realloc(
+            store->interned_list, store->interned_capacity * sizeof(struct interned_text *));
     }
-    info = slot_info_new(text, store->interned_count);
-    store->interned_list[store->interned_count++] = info;
-    hash_map_put(&store->interned, info->name, info);
-    return info->slot;
+    struct interned_text *made = mem_alloc(sizeof(*made) + text.len);
+    *made = (struct interned_text){.id = store->interned_count, .len = (uint32_t)text.len};
+    if (text.len > 0) {
+        memcpy(made->text, text.ptr, text.len);
+    }
+    store->interned_list[store->interned_count++] = made;
+    hash_map_put(&store->interned, slice_make(made->text, made->len), made);
+    return made->id;
 }
-
 struct slice config_store_interned(const struct config_store *store, uint32_t id) {
-    return id < store->interned_count ? store->interned_list[id]->name : (struct slice){0};
+    if (id >= store->interned_count) {
+        return (struct slice){0};
+    }
+    const struct interned_text *found = store->interned_list[id];
+    return slice_make(found->text, found->len);
 }

@@ -32,11 +32,23 @@ void config_store_subscribe(struct config_store *store, struct io_context *io, c
  * are still in its mailbox are given back as they are delivered. io->snapshot is NULL afterwards. */
 void config_store_unsubscribe(struct config_store *store, struct io_context *io);
 
-/* The name's slot, made at first use and stable as long as it is referenced or filled. */
+/* The name's slot, made at first use. It is the name's as long as anybody holds it or a part lies there;
+ * afterwards the number finds nothing any more, and the name may get another. One that was never held nor
+ * filled stays. */
 uint32_t config_store_slot(struct config_store *store, enum config_kind kind, struct slice name);
+/* The same, held until `part` is freed, which has the number in it. */
+uint32_t config_store_slot_for(struct config_store *store, struct config_part *part,
+                               enum config_kind kind, struct slice name);
+/* In pairs, for those who keep a number otherwise. */
+void config_store_hold_slot(struct config_store *store, enum config_kind kind, uint32_t slot);
+void config_store_release_slot(struct config_store *store, enum config_kind kind, uint32_t slot);
+/* CONFIG_SLOT_NONE: the name has none. */
+uint32_t config_store_find_slot(const struct config_store *store, enum config_kind kind,
+                                struct slice name);
 struct slice config_store_slot_name(const struct config_store *store, enum config_kind kind,
                                     uint32_t slot);
-/* Puts `part` (reference taken over) under its name; NULL removes what is there. */
+/* Puts `part` (reference taken over) under its name, always the same one; NULL removes what is there. A
+ * TLS context is removed by itself when nobody holds its slot any more. */
 void config_store_put(struct config_store *store, enum config_kind kind, uint32_t slot,
                       struct config_part *part);
 /* What will be in the next snapshot. */
@@ -49,9 +61,9 @@ const struct config_snapshot *config_store_current(const struct config_store *st
 /* Small integers for text compared at request time (filter names); never given back. */
 uint32_t config_store_intern(struct config_store *store, struct slice text);
 struct slice config_store_interned(const struct config_store *store, uint32_t id);
-/* Iterates the filled slots of a kind; `*slot` starts at 0. NULL at the end. */
+/* Iterates the parts of a kind; `*at` starts at 0. NULL at the end. */
 struct config_part *config_store_next(const struct config_store *store, enum config_kind kind,
-                                      uint32_t *slot);
+                                      uint32_t *at);
 
 /* How many threads may subscribe; their indexes are below. */
 uint32_t config_store_threads(const struct config_store *store);

@@ -218,6 +218,118 @@ START_TEST(config_store_part_that_is_put_again_does_not_retire) {
 }
 END_TEST
 
+/* The name's number as long as `holder` has it. */
+static uint32_t slot_for(struct fixture *fixture, struct config_part *holder, enum config_kind kind,
+                         const char *name) {
+    return config_store_slot_for(fixture->store, holder, kind, slice_from_string(name));
+}
+
+START_TEST(config_store_slot_is_the_names_while_it_is_held) {
+    struct fixture fixture;
+    fixture_init(&fixture);
+    struct config_part *route = part_new(CONFIG_ROUTE, "r", NULL);
+    uint32_t slot = slot_for(&fixture, route, CONFIG_CLUSTER, "c");
+    // The cluster comes and goes and comes back: the route that names it finds it.
+    for (int i = 0; i < 3; i++) {
+        struct config_part *cluster = part_new(CONFIG_CLUSTER, "c", NULL);
+        put(&fixture, CONFIG_CLUSTER, "c", cluster);
+        fixture_run(&fixture);
+        ck_assert_ptr_eq(config_snapshot_part(fixture.worker.snapshot, CONFIG_CLUSTER, slot),
+                         cluster);
+        put(&fixture, CONFIG_CLUSTER, "c", NULL);
+        fixture_run(&fixture);
+        ck_assert_ptr_null(config_snapshot_part(fixture.worker.snapshot, CONFIG_CLUSTER, slot));
+    }
+    ck_assert_uint_eq(config_store_find_slot(fixture.store, CONFIG_CLUSTER, SLICE("c")), slot);
+    // Nobody names it any more.
+    config_part_unref(route);
+    fixture_run(&fixture);
+    ck_assert_uint_eq(config_store_find_slot(fixture.store, CONFIG_CLUSTER, SLICE("c")),
+                      CONFIG_SLOT_NONE);
+    ck_assert_uint_eq(config_store_slot_name(fixture.store, CONFIG_CLUSTER, slot).len, 0);
+    fixture_deinit(&fixture);
+}
+END_TEST
+
+START_TEST(config_store_slot_that_nobody_holds_stays_while_it_is_filled) {
+    struct fixture fixture;
+    fixture_init(&fixture);
+    struct config_part *route = part_new(CONFIG_ROUTE, "r", NULL);
+    struct config_part *cluster = part_new(CONFIG_CLUSTER, "c", NULL);
+    uint32_t slot = slot_for(&fixture, route, CONFIG_CLUSTER, "c");
+    put(&fixture, CONFIG_CLUSTER, "c", cluster);
+    config_part_unref(route);
+    fixture_run(&fixture);
+    ck_assert_ptr_eq(config_snapshot_part(fixture.worker.snapshot, CONFIG_CLUSTER, slot), cluster);
+    put(&fixture, CONFIG_CLUSTER, "c", NULL);
+    fixture_run(&fixture);
+    ck_assert_uint_eq(config_store_find_slot(fixture.store, CONFIG_CLUSTER, SLICE("c")),
+                      CONFIG_SLOT_NONE);
+    fixture_deinit(&fixture);
+}
+END_TEST
+
+START_TEST(config_store_old_numbers_find_nothing_under_a_new_name) {
+    struct fixture fixture;
+    fixture_init(&fixture);
+    enum { ROUNDS = 2000, KEPT = 300 };
+    static uint32_t old[ROUNDS];
+    uint32_t highest = 0;
+    for (uint32_t i = 0; i < ROUNDS; i++) {
+        char name[16];
+        (void)snprintf(name, sizeof(name), "cluster-%u", i);
+        struct config_part *cluster = part_new(CONFIG_CLUSTER, name, NULL);
+        put(&fixture, CONFIG_CLUSTER, name, cluster);
+        fixture_run(&fixture);
+        old[i] = cluster->slot;
+        uint32_t place = old[i] & CONFIG_PLACE_MASK;
+        highest = place > highest ? place : highest;
+        for (uint32_t k = i > KEPT ? i - KEPT : 0; k < i; k++) {
+            ck_assert_uint_ne(old[k], old[i]);
+            ck_assert_ptr_null(
+                config_snapshot_part(fixture.worker.snapshot, CONFIG_CLUSTER, old[k]));
+        }
+        put(&fixture, CONFIG_CLUSTER, name, NULL);
+        fixture_run(&fixture);
+    }
+    // The tables do not grow with the names that have been.
+    ck_assert_uint_lt(highest, KEPT);
+    fixture_deinit(&fixture);
+}
+END_TEST
+
+START_TEST(config_store_context_goes_with_the_last_that_names_it) {
+    struct fixture fixture;
+    fixture_init(&fixture);
+    int freed = 0;
+    struct config_part *before = part_new(CONFIG_CLUSTER, "c", NULL);
+    struct config_part *after = part_new(CONFIG_CLUSTER, "c", NULL);
+    uint32_t slot = slot_for(&fixture, before, CONFIG_TLS, "c/tls/0");
+    ck_assert_uint_eq(slot_for(&fixture, after, CONFIG_TLS, "c/tls/0"), slot);
+    config_store_put(fixture.store, CONFIG_TLS, slot, part_new(CONFIG_TLS, "c/tls/0", &freed));
+    config_part_unref(before);
+    fixture_run(&fixture);
+    ck_assert_int_eq(freed, 0);
+    ck_assert_ptr_nonnull(config_store_get(fixture.store, CONFIG_TLS, slot));
+    config_part_unref(after);
+    fixture_run(&fixture);
+    ck_assert_int_eq(freed, 1);
+    ck_assert_uint_eq(config_store_find_slot(fixture.store, CONFIG_TLS, SLICE("c/tls/0")),
+                      CONFIG_SLOT_NONE);
+    fixture_deinit(&fixture);
+}
+END_TEST
+
+START_TEST(config_store_parts_may_outlive_the_store) {
+    struct fixture fixture;
+    fixture_init(&fixture);
+    struct config_part *route = part_new(CONFIG_ROUTE, "r", NULL);
+    (void)slot_for(&fixture, route, CONFIG_CLUSTER, "c");
+    fixture_deinit(&fixture);
+    config_part_unref(route);
+}
+END_TEST
+
 START_TEST(config_store_pin_within_a_snapshot_costs_no_mail) {
     struct fixture fixture;
     fixture_init(&fixture);
@@ -412,6 +524,11 @@ int main(void) {
     tcase_add_test(tcase, config_store_pinned_part_outlives_its_removal);
     tcase_add_test(tcase, config_store_part_retires_when_all_have_swapped_though_pinned);
     tcase_add_test(tcase, config_store_part_that_is_put_again_does_not_retire);
+    tcase_add_test(tcase, config_store_slot_is_the_names_while_it_is_held);
+    tcase_add_test(tcase, config_store_slot_that_nobody_holds_stays_while_it_is_filled);
+    tcase_add_test(tcase, config_store_old_numbers_find_nothing_under_a_new_name);
+    tcase_add_test(tcase, config_store_context_goes_with_the_last_that_names_it);
+    tcase_add_test(tcase, config_store_parts_may_outlive_the_store);
     tcase_add_test(tcase, config_store_pin_within_a_snapshot_costs_no_mail);
     tcase_add_test(tcase, config_store_late_subscriber_gets_the_present_snapshot);
     tcase_add_test(tcase, config_store_free_with_mail_under_way_frees_all);

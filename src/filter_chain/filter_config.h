@@ -95,7 +95,7 @@ struct filter_config_context {
 /* The slot of a cluster named in a filter's configuration. */
 static inline uint32_t filter_config_cluster(struct filter_config_context *context,
                                              struct slice name) {
-    return config_store_slot(context->store, CONFIG_CLUSTER, name);
+    return config_store_slot_for(context->store, context->part, CONFIG_CLUSTER, name);
 }
 
 #endif

@@ -251,7 +251,7 @@ enum status listener_manager_put(struct listener_manager *manager, struct listen
 }
 
 void listener_manager_remove(struct listener_manager *manager, struct slice name) {
-    uint32_t slot = config_store_slot(manager->store, CONFIG_LISTENER, name);
+    uint32_t slot = config_store_find_slot(manager->store, CONFIG_LISTENER, name);
     if (config_store_get(manager->store, CONFIG_LISTENER, slot) == NULL) {
         return;
     }

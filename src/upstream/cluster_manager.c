@@ -351,6 +351,7 @@ static struct managed_cluster *cluster_get(struct cluster_manager *manager, stru
         cluster->manager = manager;
         cluster->name = place_name(cluster->text, name);
         cluster->slot = config_store_slot(manager->store, CONFIG_CLUSTER, name);
+        config_store_hold_slot(manager->store, CONFIG_CLUSTER, cluster->slot);
         list_init(&cluster->dirty);
         hash_map_put(&manager->clusters, cluster->name, cluster);
     }
@@ -370,12 +371,12 @@ static struct cluster_state *state_for(struct cluster_manager *manager, struct c
 }
 
 /* A slot of the cluster's own: two clusters may share an assignment, never their hosts. */
-static uint32_t hosts_slot(struct cluster_manager *manager, const struct cluster_part *part) {
+static uint32_t hosts_slot(struct cluster_manager *manager, struct cluster_part *part) {
     struct arena arena;
     arena_init_heap(&arena, 0);
     uint32_t slot =
-        config_store_slot(manager->store, CONFIG_ENDPOINT,
-                          arena_printf(&arena, "hosts/%.*s", SLICE_ARG(part->part.name)));
+        config_store_slot_for(manager->store, &part->part, CONFIG_ENDPOINT,
+                              arena_printf(&arena, "hosts/%.*s", SLICE_ARG(part->part.name)));
     arena_deinit(&arena);
     return slot;
 }
@@ -447,6 +448,7 @@ static void cluster_free(struct managed_cluster *cluster) {
     }
     list_remove(&cluster->dirty);
     hash_map_remove(&manager->clusters, cluster->name);
+    config_store_release_slot(manager->store, CONFIG_CLUSTER, cluster->slot);
     mem_free(cluster);
 }
 

@@ -160,6 +160,7 @@ START_TEST(cluster_changes_under_running_requests) {
     world.store = config_store_new(&world.control);
     world.clusters = cluster_manager_new(&world.control, world.store, world.stats);
     world.slot = config_store_slot(world.store, CONFIG_CLUSTER, SLICE("web"));
+    config_store_hold_slot(world.store, CONFIG_CLUSTER, world.slot); // as a route would
     atomic_store(&world.running, WORKERS);
     for (uint32_t i = 0; i < WORKERS; i++) {
         workers[i].world = &world;
@@ -196,6 +197,7 @@ START_TEST(cluster_changes_under_running_requests) {
         config_store_unsubscribe(world.store, &workers[i].io);
         server_deinit(&workers[i].server);
     }
+    config_store_release_slot(world.store, CONFIG_CLUSTER, world.slot);
     cluster_manager_free(world.clusters);
     for (int i = 0; i < 5; i++) {
         event_loop_run_once(world.control.loop, 0);

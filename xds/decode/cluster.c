@@ -82,8 +82,8 @@ static bool decode_inline_endpoints(struct decoder *d, const CLUSTER(Cluster) *f
     struct endpoint_part *part =
         decode_load_assignment(d, assignment == NULL ? &none : assignment, name, is_dns(out->type));
     decoder_pop(d);
-    out->endpoint_slot = config_store_slot(d->config.store, CONFIG_ENDPOINT, name);
-    decode_extra_part(d, out->endpoint_slot, &part->part);
+    out->eds_name = arena_dup_slice(d->config.arena, name);
+    decode_extra_part(d, CONFIG_SLOT_NONE, &part->part);
     return d->config.validation->error_count == errors;
 }
 

@@ -65,7 +65,8 @@ END_TEST
 START_TEST(cluster_inline_endpoints_are_an_extra_part) {
     const struct cluster_part *part = cluster("name: c\n" STATIC_ENDPOINT);
     ck_assert_uint_eq(fixture.result.extra_count, 1);
-    ck_assert_uint_eq(fixture.result.extra[0].slot, part->endpoint_slot);
+    ck_assert_uint_eq(part->endpoint_slot, CONFIG_SLOT_NONE);
+    ck_assert_slice_eq(part->eds_name, "inline/c");
     const struct endpoint_part *endpoints =
         (const struct endpoint_part *)fixture.result.extra[0].part;
     ck_assert_int_eq(endpoints->part.kind, CONFIG_ENDPOINT);

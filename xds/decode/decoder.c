@@ -131,7 +131,7 @@ uint32_t decode_depend(struct decoder *d, enum config_kind kind, struct slice na
         slot_name = arena_printf(d->scratch, "%.*s@%016llx", SLICE_ARG(name),
                                  (unsigned long long)slice_xxhash64(packed, 0));
     }
-    uint32_t slot = config_store_slot(d->config.store, kind, slot_name);
+    uint32_t slot = config_store_slot_for(d->config.store, d->config.part, kind, slot_name);
     for (uint32_t i = 0; i < d->dependency_count; i++) {
         if (d->dependencies[i].kind == kind && d->dependencies[i].slot == slot) {
             return slot;

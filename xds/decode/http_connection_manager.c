@@ -17,7 +17,7 @@ static bool decode_inline_routes(struct decoder *d, const HCM(HttpConnectionMana
     decoder_push(d, "route_config");
     struct route_part *part = decode_route_configuration(d, from->route_config, true);
     decoder_pop(d);
-    out->route_slot = config_store_slot(d->config.store, CONFIG_ROUTE, name);
+    out->route_slot = config_store_slot_for(d->config.store, d->config.part, CONFIG_ROUTE, name);
     out->route_name = decoder_text(d, from->route_config->name);
     decode_extra_part(d, out->route_slot, &part->part);
     return d->config.validation->error_count == errors;

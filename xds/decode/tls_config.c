@@ -276,7 +276,7 @@ static bool decode_tls_socket(struct decoder *d, const ProtobufCMessage *message
                      ? decode_downstream(d, (const TLS(DownstreamTlsContext) *)message, config)
                      : decode_upstream(d, (const TLS(UpstreamTlsContext) *)message, config);
     struct slice name = arena_printf(d->scratch, "%.*s/tls/%u", SLICE_ARG(d->scope), d->serial++);
-    *slot = config_store_slot(d->config.store, CONFIG_TLS, name);
+    *slot = config_store_slot_for(d->config.store, d->config.part, CONFIG_TLS, name);
     *tls = config;
     decode_need_tls(d, *slot, config);
     return is_ok;

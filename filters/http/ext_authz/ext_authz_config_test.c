@@ -37,10 +37,12 @@ static void setup(void) {
     arena_init_heap(&arena, 0);
     validation_init(&validation, &arena, SLICE("test"));
     decoders = (struct filter_decoders){.duration_ms = read_duration};
-    context = (struct filter_config_context){.arena = &arena,
-                                             .validation = &validation,
-                                             .store = config_store_new(&io),
-                                             .decoders = &decoders};
+    context = (struct filter_config_context){
+        .arena = &arena,
+        .part = config_part_new(CONFIG_LISTENER, sizeof(struct config_part), SLICE("l")),
+        .validation = &validation,
+        .store = config_store_new(&io),
+        .decoders = &decoders};
     envoy__extensions__filters__http__ext_authz__v3__ext_authz__init(&message);
     envoy__config__core__v3__grpc_service__init(&grpc);
     envoy__config__core__v3__grpc_service__envoy_grpc__init(&envoy_grpc);
@@ -55,6 +57,7 @@ static void setup(void) {
 }
 
 static void teardown(void) {
+    config_part_unref(context.part);
     config_store_free(context.store);
     arena_deinit(&arena);
     io_context_deinit(&io);

@@ -60,6 +60,61 @@ static void parse_sourced(struct filter_config_context *context,
     rule->metadata = rbac_parse_metadata(context, message->metadata_matcher, from_route);
 }
 
+/* ---- what both are: lists, negations, and a oneof whose case is the number of the field ---- */
+
+typedef void parse_rule_fn(struct filter_config_context *context, const ProtobufCMessage *message,
+                           struct rbac_rule *rule);
+
+static void parse_list(struct filter_config_context *context, const char *field,
+                       const ProtobufCMessage *const *messages, size_t count, parse_rule_fn *parse,
+                       struct rbac_rule *rule) {
+    struct rbac_rule *children = ARENA_NEW_ARRAY(context->arena, count, struct rbac_rule);
+    rule->children = children;
+    rule->child_count = (uint32_t)count;
+    validation_push(context->validation, field);
+    if (count == 0) {
+        validation_error(context->validation, "value must contain at least 1 item(s)");
+    }
+    for (size_t i = 0; i < count; i++) {
+        validation_push_index(context->validation, (uint32_t)i);
+        parse(context, messages[i], &children[i]);
+        validation_pop(context->validation);
+    }
+    validation_pop(context->validation);
+}
+
+/* The lists of one kind of message, as lists of messages. */
+#define MESSAGES(list) ((const ProtobufCMessage *const *)(const void *)(list))
+
+static void parse_not(struct filter_config_context *context, const ProtobufCMessage *message,
+                      parse_rule_fn *parse, struct rbac_rule *rule) {
+    struct rbac_rule *child = ARENA_NEW(context->arena, struct rbac_rule);
+    rule->kind = RBAC_RULE_NOT;
+    rule->children = child;
+    rule->child_count = 1;
+    parse(context, message, child);
+}
+
+static void parse_any(struct filter_config_context *context, bool any, struct rbac_rule *rule) {
+    rule->kind = RBAC_RULE_ANY;
+    if (!any) {
+        validation_error(context->validation, "value must equal true");
+    }
+}
+
+static void parse_in_field(struct filter_config_context *context, const ProtobufCMessage *message,
+                           int set_field, parse_rule_fn *parse, struct rbac_rule *rule) {
+    const ProtobufCFieldDescriptor *field =
+        protobuf_c_message_descriptor_get_field(message->descriptor, (unsigned)set_field);
+    if (field == NULL) {
+        validation_error(context->validation, "a rule is required, of a kind that is built in");
+        return;
+    }
+    validation_push(context->validation, field->name);
+    parse(context, message, rule);
+    validation_pop(context->validation);
+}
+
 /* ---- permissions ---- */
 
 static void parse_port(struct filter_config_context *context, uint32_t port,
@@ -89,70 +144,21 @@ static void parse_port_range(struct filter_config_context *context,
     }
 }
 
-static void parse_permission(struct filter_config_context *context, const Permission *message,
-                             struct rbac_rule *rule);
+static parse_rule_fn parse_permission;
 
-static void parse_permissions(struct filter_config_context *context, const char *field,
-                              Permission *const *messages, size_t count, struct rbac_rule *rule) {
-    struct rbac_rule *children = ARENA_NEW_ARRAY(context->arena, count, struct rbac_rule);
-    rule->children = children;
-    rule->child_count = (uint32_t)count;
-    validation_push(context->validation, field);
-    if (count == 0) {
-        validation_error(context->validation, "value must contain at least 1 item(s)");
-    }
-    for (size_t i = 0; i < count; i++) {
-        validation_push_index(context->validation, (uint32_t)i);
-        parse_permission(context, messages[i], &children[i]);
-        validation_pop(context->validation);
-    }
-    validation_pop(context->validation);
-}
-
-static void parse_permission_set(struct filter_config_context *context,
-                                 const Envoy__Config__Rbac__V3__Permission__Set *set,
-                                 enum rbac_rule_kind kind, struct rbac_rule *rule) {
-    rule->kind = kind;
-    parse_permissions(context, "rules", set->rules, set->n_rules, rule);
-}
-
-static const char *permission_field(const Permission *message) {
+static void parse_permission_rule(struct filter_config_context *context,
+                                  const ProtobufCMessage *base, struct rbac_rule *rule) {
+    const Permission *message = (const Permission *)(const void *)base;
     switch ((int)message->rule_case) {
     case ENVOY__CONFIG__RBAC__V3__PERMISSION__RULE_AND_RULES:
-        return "and_rules";
-    case ENVOY__CONFIG__RBAC__V3__PERMISSION__RULE_OR_RULES:
-        return "or_rules";
-    case ENVOY__CONFIG__RBAC__V3__PERMISSION__RULE_HEADER:
-        return "header";
-    case ENVOY__CONFIG__RBAC__V3__PERMISSION__RULE_URL_PATH:
-        return "url_path";
-    case ENVOY__CONFIG__RBAC__V3__PERMISSION__RULE_DESTINATION_IP:
-        return "destination_ip";
-    case ENVOY__CONFIG__RBAC__V3__PERMISSION__RULE_DESTINATION_PORT:
-        return "destination_port";
-    case ENVOY__CONFIG__RBAC__V3__PERMISSION__RULE_DESTINATION_PORT_RANGE:
-        return "destination_port_range";
-    case ENVOY__CONFIG__RBAC__V3__PERMISSION__RULE_METADATA:
-        return "metadata";
-    case ENVOY__CONFIG__RBAC__V3__PERMISSION__RULE_NOT_RULE:
-        return "not_rule";
-    case ENVOY__CONFIG__RBAC__V3__PERMISSION__RULE_REQUESTED_SERVER_NAME:
-        return "requested_server_name";
-    case ENVOY__CONFIG__RBAC__V3__PERMISSION__RULE_SOURCED_METADATA:
-        return "sourced_metadata";
-    default:
-        return "rule";
-    }
-}
-
-static void parse_permission_rule(struct filter_config_context *context, const Permission *message,
-                                  struct rbac_rule *rule) {
-    switch ((int)message->rule_case) {
-    case ENVOY__CONFIG__RBAC__V3__PERMISSION__RULE_AND_RULES:
-        parse_permission_set(context, message->and_rules, RBAC_RULE_AND, rule);
+        rule->kind = RBAC_RULE_AND;
+        parse_list(context, "rules", MESSAGES(message->and_rules->rules),
+                   message->and_rules->n_rules, parse_permission, rule);
         return;
     case ENVOY__CONFIG__RBAC__V3__PERMISSION__RULE_OR_RULES:
-        parse_permission_set(context, message->or_rules, RBAC_RULE_OR, rule);
+        rule->kind = RBAC_RULE_OR;
+        parse_list(context, "rules", MESSAGES(message->or_rules->rules), message->or_rules->n_rules,
+                   parse_permission, rule);
         return;
     case ENVOY__CONFIG__RBAC__V3__PERMISSION__RULE_HEADER:
         parse_header(context, message->header, rule);
@@ -173,14 +179,12 @@ static void parse_permission_rule(struct filter_config_context *context, const P
         rule->kind = RBAC_RULE_METADATA;
         rule->metadata = rbac_parse_metadata(context, message->metadata, false);
         return;
-    case ENVOY__CONFIG__RBAC__V3__PERMISSION__RULE_NOT_RULE: {
-        struct rbac_rule *child = ARENA_NEW(context->arena, struct rbac_rule);
-        rule->kind = RBAC_RULE_NOT;
-        rule->children = child;
-        rule->child_count = 1;
-        parse_permission(context, message->not_rule, child);
+    case ENVOY__CONFIG__RBAC__V3__PERMISSION__RULE_NOT_RULE:
+        parse_not(context, &message->not_rule->base, parse_permission, rule);
         return;
-    }
+    case ENVOY__CONFIG__RBAC__V3__PERMISSION__RULE_ANY:
+        parse_any(context, message->any != 0, rule);
+        return;
     case ENVOY__CONFIG__RBAC__V3__PERMISSION__RULE_REQUESTED_SERVER_NAME:
         parse_string(context, message->requested_server_name, RBAC_RULE_SERVER_NAME, rule);
         return;
@@ -192,18 +196,10 @@ static void parse_permission_rule(struct filter_config_context *context, const P
     }
 }
 
-static void parse_permission(struct filter_config_context *context, const Permission *message,
+static void parse_permission(struct filter_config_context *context, const ProtobufCMessage *message,
                              struct rbac_rule *rule) {
-    if (message->rule_case == ENVOY__CONFIG__RBAC__V3__PERMISSION__RULE_ANY) {
-        rule->kind = RBAC_RULE_ANY;
-        if (!message->any) {
-            validation_field_error(context->validation, "any", "value must equal true");
-        }
-        return;
-    }
-    validation_push(context->validation, permission_field(message));
-    parse_permission_rule(context, message, rule);
-    validation_pop(context->validation);
+    parse_in_field(context, message, (int)((const Permission *)(const void *)message)->rule_case,
+                   parse_permission_rule, rule);
 }
 
 /* ---- principals ---- */
@@ -235,72 +231,21 @@ static void parse_authenticated(struct filter_config_context *context,
     }
 }
 
-static void parse_principal(struct filter_config_context *context, const Principal *message,
-                            struct rbac_rule *rule);
+static parse_rule_fn parse_principal;
 
-static void parse_principals(struct filter_config_context *context, const char *field,
-                             Principal *const *messages, size_t count, struct rbac_rule *rule) {
-    struct rbac_rule *children = ARENA_NEW_ARRAY(context->arena, count, struct rbac_rule);
-    rule->children = children;
-    rule->child_count = (uint32_t)count;
-    validation_push(context->validation, field);
-    if (count == 0) {
-        validation_error(context->validation, "value must contain at least 1 item(s)");
-    }
-    for (size_t i = 0; i < count; i++) {
-        validation_push_index(context->validation, (uint32_t)i);
-        parse_principal(context, messages[i], &children[i]);
-        validation_pop(context->validation);
-    }
-    validation_pop(context->validation);
-}
-
-static void parse_principal_set(struct filter_config_context *context,
-                                const Envoy__Config__Rbac__V3__Principal__Set *set,
-                                enum rbac_rule_kind kind, struct rbac_rule *rule) {
-    rule->kind = kind;
-    parse_principals(context, "ids", set->ids, set->n_ids, rule);
-}
-
-static const char *principal_field(const Principal *message) {
+static void parse_principal_rule(struct filter_config_context *context,
+                                 const ProtobufCMessage *base, struct rbac_rule *rule) {
+    const Principal *message = (const Principal *)(const void *)base;
     switch ((int)message->identifier_case) {
     case ENVOY__CONFIG__RBAC__V3__PRINCIPAL__IDENTIFIER_AND_IDS:
-        return "and_ids";
-    case ENVOY__CONFIG__RBAC__V3__PRINCIPAL__IDENTIFIER_OR_IDS:
-        return "or_ids";
-    case ENVOY__CONFIG__RBAC__V3__PRINCIPAL__IDENTIFIER_AUTHENTICATED:
-        return "authenticated";
-    case ENVOY__CONFIG__RBAC__V3__PRINCIPAL__IDENTIFIER_SOURCE_IP:
-        return "source_ip";
-    case ENVOY__CONFIG__RBAC__V3__PRINCIPAL__IDENTIFIER_DIRECT_REMOTE_IP:
-        return "direct_remote_ip";
-    case ENVOY__CONFIG__RBAC__V3__PRINCIPAL__IDENTIFIER_REMOTE_IP:
-        return "remote_ip";
-    case ENVOY__CONFIG__RBAC__V3__PRINCIPAL__IDENTIFIER_HEADER:
-        return "header";
-    case ENVOY__CONFIG__RBAC__V3__PRINCIPAL__IDENTIFIER_URL_PATH:
-        return "url_path";
-    case ENVOY__CONFIG__RBAC__V3__PRINCIPAL__IDENTIFIER_METADATA:
-        return "metadata";
-    case ENVOY__CONFIG__RBAC__V3__PRINCIPAL__IDENTIFIER_FILTER_STATE:
-        return "filter_state";
-    case ENVOY__CONFIG__RBAC__V3__PRINCIPAL__IDENTIFIER_NOT_ID:
-        return "not_id";
-    case ENVOY__CONFIG__RBAC__V3__PRINCIPAL__IDENTIFIER_SOURCED_METADATA:
-        return "sourced_metadata";
-    default:
-        return "identifier";
-    }
-}
-
-static void parse_principal_rule(struct filter_config_context *context, const Principal *message,
-                                 struct rbac_rule *rule) {
-    switch ((int)message->identifier_case) {
-    case ENVOY__CONFIG__RBAC__V3__PRINCIPAL__IDENTIFIER_AND_IDS:
-        parse_principal_set(context, message->and_ids, RBAC_RULE_AND, rule);
+        rule->kind = RBAC_RULE_AND;
+        parse_list(context, "ids", MESSAGES(message->and_ids->ids), message->and_ids->n_ids,
+                   parse_principal, rule);
         return;
     case ENVOY__CONFIG__RBAC__V3__PRINCIPAL__IDENTIFIER_OR_IDS:
-        parse_principal_set(context, message->or_ids, RBAC_RULE_OR, rule);
+        rule->kind = RBAC_RULE_OR;
+        parse_list(context, "ids", MESSAGES(message->or_ids->ids), message->or_ids->n_ids,
+                   parse_principal, rule);
         return;
     case ENVOY__CONFIG__RBAC__V3__PRINCIPAL__IDENTIFIER_AUTHENTICATED:
         parse_authenticated(context, message->authenticated, rule);
@@ -327,14 +272,12 @@ static void parse_principal_rule(struct filter_config_context *context, const Pr
     case ENVOY__CONFIG__RBAC__V3__PRINCIPAL__IDENTIFIER_FILTER_STATE:
         parse_state(context, message->filter_state, rule);
         return;
-    case ENVOY__CONFIG__RBAC__V3__PRINCIPAL__IDENTIFIER_NOT_ID: {
-        struct rbac_rule *child = ARENA_NEW(context->arena, struct rbac_rule);
-        rule->kind = RBAC_RULE_NOT;
-        rule->children = child;
-        rule->child_count = 1;
-        parse_principal(context, message->not_id, child);
+    case ENVOY__CONFIG__RBAC__V3__PRINCIPAL__IDENTIFIER_NOT_ID:
+        parse_not(context, &message->not_id->base, parse_principal, rule);
         return;
-    }
+    case ENVOY__CONFIG__RBAC__V3__PRINCIPAL__IDENTIFIER_ANY:
+        parse_any(context, message->any != 0, rule);
+        return;
     case ENVOY__CONFIG__RBAC__V3__PRINCIPAL__IDENTIFIER_SOURCED_METADATA:
         parse_sourced(context, message->sourced_metadata, rule);
         return;
@@ -343,18 +286,11 @@ static void parse_principal_rule(struct filter_config_context *context, const Pr
     }
 }
 
-static void parse_principal(struct filter_config_context *context, const Principal *message,
+static void parse_principal(struct filter_config_context *context, const ProtobufCMessage *message,
                             struct rbac_rule *rule) {
-    if (message->identifier_case == ENVOY__CONFIG__RBAC__V3__PRINCIPAL__IDENTIFIER_ANY) {
-        rule->kind = RBAC_RULE_ANY;
-        if (!message->any) {
-            validation_field_error(context->validation, "any", "value must equal true");
-        }
-        return;
-    }
-    validation_push(context->validation, principal_field(message));
-    parse_principal_rule(context, message, rule);
-    validation_pop(context->validation);
+    parse_in_field(context, message,
+                   (int)((const Principal *)(const void *)message)->identifier_case,
+                   parse_principal_rule, rule);
 }
 
 void rbac_parse_policy(struct filter_config_context *context,
@@ -366,8 +302,8 @@ void rbac_parse_policy(struct filter_config_context *context,
     }
     policy->permissions.kind = RBAC_RULE_OR;
     policy->principals.kind = RBAC_RULE_OR;
-    parse_permissions(context, "permissions", message->permissions, message->n_permissions,
-                      &policy->permissions);
-    parse_principals(context, "principals", message->principals, message->n_principals,
-                     &policy->principals);
+    parse_list(context, "permissions", MESSAGES(message->permissions), message->n_permissions,
+               parse_permission, &policy->permissions);
+    parse_list(context, "principals", MESSAGES(message->principals), message->n_principals,
+               parse_principal, &policy->principals);
 }

@@ -11,6 +11,7 @@ import pytest
 
 sys.path.append(str(pathlib.Path(__file__).resolve().parents[2] / "tools" / "bench"))
 
+import bursts  # noqa: E402  pylint: disable=wrong-import-position
 import descriptors  # noqa: E402  pylint: disable=wrong-import-position
 import flapping_upstream  # noqa: E402  pylint: disable=wrong-import-position
 import large_transfers  # noqa: E402  pylint: disable=wrong-import-position
@@ -53,3 +54,8 @@ def test_descriptors_run_out(rig):
 
 def test_uploads_to_a_stalled_origin(rig):
     stalled_origin.run(rig, count=60, mebibytes=10, stall_seconds=1.0)
+
+
+@pytest.mark.parametrize("kind", bursts.KINDS)
+def test_memory_after_a_burst(rig, kind):
+    bursts.run(rig, connections=100, requests=20, kinds=kind)

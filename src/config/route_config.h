@@ -159,6 +159,7 @@ struct route_action {
 struct redirect_action {
     uint32_t response_code; /* 301 … */
     bool https_redirect;
+    bool is_require_tls; /* of a virtual host's require_tls: the URL as it came, no headers added */
     struct slice scheme; /* empty: keep */
     struct slice host;   /* empty: keep */
     uint32_t port;       /* 0: keep */

@@ -227,6 +227,11 @@ static struct slice redirect_path(const struct route *route, struct slice path,
 struct slice route_redirect_location(const struct route *route, const struct header_map *headers,
                                      struct arena *arena) {
     const struct redirect_action *redirect = route->redirect;
+    if (redirect->is_require_tls) {
+        return arena_printf(arena, "https://%.*s%.*s",
+                            SLICE_ARG(header_map_get(headers, HEADER_AUTHORITY)),
+                            SLICE_ARG(header_map_get(headers, HEADER_PATH)));
+    }
     struct slice scheme = header_map_get(headers, HEADER_SCHEME);
     if (redirect->https_redirect) {
         scheme = SLICE("https");

@@ -170,6 +170,7 @@ static const struct redirect_case redirect_cases[] = {
     {"/", "a.com:8080", "/x?y", "http", {.https_redirect = true}, "https://a.com:8080/x?y"},
     {"/", "a.com:80", "/x", "http", {.https_redirect = true}, "https://a.com/x"},
     {"/", "a.com:443", "/x", "http", {.https_redirect = true}, "https://a.com:443/x"},
+    {"/", "a.com:80", "/x?y", "http", {.is_require_tls = true}, "https://a.com:80/x?y"},
     {"/", "a.com:80", "/x", "http", {.response_code = 302}, "http://a.com:80/x"},
     {"/", "[::1]:80", "/", "http", {.https_redirect = true}, "https://[::1]/"},
     {"/", "[::1]", "/", "http", {.https_redirect = true}, "https://[::1]/"},

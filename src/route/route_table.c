@@ -9,6 +9,7 @@
 static const struct redirect_action tls_redirect_action = {
     .response_code = 301,
     .https_redirect = true,
+    .is_require_tls = true,
 };
 static const struct route tls_redirect = {
     .action = ROUTE_ACTION_REDIRECT,

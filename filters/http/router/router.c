@@ -64,17 +64,6 @@ static void finalize_headers(struct router *router) {
                          !router->config->suppress_envoy_headers);
 }
 
-static bool must_redirect_to_https(struct router *router) {
-    const struct virtual_host *vhost = http_filter_virtual_host(&router->base);
-    if (vhost == NULL || vhost->require_tls == VHOST_TLS_NONE ||
-        slice_equal(header_map_get(router->request_headers, HEADER_X_FORWARDED_PROTO),
-                    SLICE("https"))) {
-        return false;
-    }
-    return vhost->require_tls == VHOST_TLS_ALL ||
-           !header_map_has(router->request_headers, HEADER_X_ENVOY_INTERNAL);
-}
-
 static void dispatch(struct router *router) {
     router->action = router->route->cluster;
     router->weighted = http_filter_weighted_cluster(&router->base);
@@ -105,10 +94,6 @@ static enum http_filter_verdict decode_headers(struct http_filter *f, struct hea
     router->is_upgrade = http_is_upgrade(headers) || http_is_connect(headers);
     router_count(router, ROUTER_RQ_TOTAL);
     router->route = http_filter_route(f);
-    if (must_redirect_to_https(router)) {
-        router_reply_https_redirect(router);
-        return HTTP_FILTER_HOLD;
-    }
     if (router->route == NULL) {
         router_reply_no_route(router);
         return HTTP_FILTER_HOLD;

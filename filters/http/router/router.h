@@ -136,7 +136,6 @@ void router_timeouts_cancel(struct router *router);
 void router_reply_no_route(struct router *router);
 void router_reply_redirect(struct router *router);
 void router_reply_direct(struct router *router);
-void router_reply_https_redirect(struct router *router);
 void router_reply_failure(struct router *router, enum upstream_failure failure);
 void router_reply_reset(struct router *router, enum http_reset_reason reason);
 void router_reply_timeout(struct router *router, struct slice details);

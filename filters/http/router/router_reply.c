@@ -65,7 +65,9 @@ struct redirect_reply {
 static void modify_redirect(void *arg, struct header_map *headers) {
     const struct redirect_reply *redirect = arg;
     header_map_append(headers, HEADER_LOCATION, redirect->location);
-    add_route_headers(redirect->router, headers);
+    if (!redirect->router->route->redirect->is_require_tls) {
+        add_route_headers(redirect->router, headers);
+    }
 }
 
 void router_reply_redirect(struct router *router) {
@@ -77,22 +79,6 @@ void router_reply_redirect(struct router *router) {
     };
     struct local_reply reply = make_reply(router->route->redirect->response_code, SLICE(""),
                                           SLICE("direct_response"), RESPONSE_FLAG_COUNT);
-    reply.modify = modify_redirect;
-    reply.arg = &redirect;
-    answer(router, &reply);
-}
-
-void router_reply_https_redirect(struct router *router) {
-    router_count(router, ROUTER_RQ_DIRECT_RESPONSE);
-    struct slice host = header_map_get(router->request_headers, HEADER_AUTHORITY);
-    struct slice path = header_map_get(router->request_headers, HEADER_PATH);
-    struct redirect_reply redirect = {
-        .router = router,
-        .location = arena_printf(http_filter_arena(&router->base), "https://%.*s%.*s",
-                                 SLICE_ARG(host), SLICE_ARG(path)),
-    };
-    struct local_reply reply =
-        make_reply(301, SLICE(""), SLICE("direct_response"), RESPONSE_FLAG_COUNT);
     reply.modify = modify_redirect;
     reply.arg = &redirect;
     answer(router, &reply);

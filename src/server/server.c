@@ -5,6 +5,8 @@
 #include "src/base/check.h"
 #include "src/base/log.h"
 #include "src/config/config_store.h"
+#include "src/http/h1/http1_stats.h"
+#include "src/http/h2/http2_stats.h"
 #include "src/listener/listener_manager.h"
 #include "src/overload/overload_manager.h"
 #include "src/server/hcm_factory.h"
@@ -92,6 +94,8 @@ static enum status make_control(struct server *server, struct error *err) {
     server->start_us = event_loop_now_us(server->control.loop);
     server->stats = stats_registry_new(server->concurrency + 1);
     server->server_scope = stats_scope_get(server->stats, SLICE("server"), &server_stat_table);
+    server->http1_scope = stats_scope_get(server->stats, SLICE("http1"), &http1_stat_table);
+    server->http2_scope = stats_scope_get(server->stats, SLICE("http2"), &http2_stat_table);
     server->store = config_store_new(&server->control);
     struct file_writer_options files = {
         .flush_interval_ms = options->file_flush_interval_ms,
@@ -328,6 +332,8 @@ void server_free(struct server *server) {
         deliver_mail(server);
         file_writer_free(server->files);
         stats_scope_unref(server->server_scope);
+        stats_scope_unref(server->http1_scope);
+        stats_scope_unref(server->http2_scope);
         stats_registry_free(server->stats);
         io_context_deinit(&server->control);
     }

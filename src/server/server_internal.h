@@ -45,6 +45,8 @@ struct server {
     struct io_context control;
     struct stats_registry *stats;
     struct stats_scope *server_scope;
+    /* Of the codecs: held here, they outlive the last listener. */
+    struct stats_scope *http1_scope, *http2_scope;
     struct file_writer *files;
     struct config_store *store;
     struct cluster_manager *clusters;

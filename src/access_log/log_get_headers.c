@@ -222,9 +222,22 @@ static bool split_quoted(struct slice *rest, uint8_t separator, struct slice *pa
     return true;
 }
 
-static struct slice unquote(struct slice text) {
-    bool is_quoted = text.len >= 2 && text.ptr[0] == '"' && text.ptr[text.len - 1] == '"';
-    return is_quoted ? slice_sub(text, 1, text.len - 2) : text;
+static struct slice unquote(struct slice text, struct arena *arena) {
+    if (text.len < 2 || text.ptr[0] != '"' || text.ptr[text.len - 1] != '"') {
+        return text;
+    }
+    text = slice_sub(text, 1, text.len - 2);
+    if (slice_find_byte(text, '\\') == SIZE_MAX || arena == NULL) {
+        return text;
+    }
+    uint8_t *bytes = arena_alloc_bytes(arena, text.len);
+    size_t len = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        bool is_escape = text.ptr[i] == '\\' && i + 1 < text.len;
+        i += is_escape ? 1 : 0;
+        bytes[len++] = text.ptr[i];
+    }
+    return slice_make(bytes, len);
 }
 
 enum status log_compile_xfcc(struct log_op *op, struct slice args, struct arena *arena,
@@ -250,7 +263,8 @@ void log_get_xfcc(const struct log_op *op, const struct log_format_input *input,
             pair = slice_trim(pair);
             size_t equals = slice_find_byte(pair, '=');
             if (equals != SIZE_MAX && slice_equal_nocase(slice_sub(pair, 0, equals), op->text)) {
-                log_value_text(value, unquote(slice_sub(pair, equals + 1, SIZE_MAX)));
+                log_value_text(
+                    value, unquote(slice_sub(pair, equals + 1, SIZE_MAX), log_info(input)->arena));
                 return;
             }
         }

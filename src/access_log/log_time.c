@@ -277,7 +277,7 @@ static bool read_digits(struct slice text, size_t at, size_t len, int *value) {
 
 bool log_time_parse_rfc3339(struct slice text, uint64_t *wall_us) {
     struct tm tm = {0};
-    bool is_read = text.len == RFC3339_LEN && read_digits(text, 0, 4, &tm.tm_year) &&
+    bool is_read = text.len >= RFC3339_LEN && read_digits(text, 0, 4, &tm.tm_year) &&
                    read_digits(text, 5, 2, &tm.tm_mon) && read_digits(text, 8, 2, &tm.tm_mday) &&
                    read_digits(text, 11, 2, &tm.tm_hour) && read_digits(text, 14, 2, &tm.tm_min) &&
                    read_digits(text, 17, 2, &tm.tm_sec);

@@ -118,8 +118,10 @@ def normalise(outcome, case):
     for line in outcome["log"]:
         if isinstance(line, dict):
             for key, value in line.items():
-                line[key] = normalise_value(key.replace("_", "-"), value) \
-                    if isinstance(value, str) else value
+                if key.startswith("kind_of_"):
+                    line[key] = type(value).__name__
+                elif isinstance(value, str):
+                    line[key] = normalise_value(key.replace("_", "-"), value)
     outcome["stats"] = chosen_stats(outcome["stats"], case)
     return outcome
 

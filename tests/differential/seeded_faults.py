@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Shows that the cases can fail: builds a copy of the tree with known faults in it, runs the cases
-that are to catch them, and says which did. The product's tree is never touched.
+that are to catch them, and says which did. The same copy without the faults is the control: built and
+asked in the same way, it must be equal. The product's tree is never touched.
 
     tools/test_python tests/differential/seeded_faults.py            builds in a temporary folder
     tools/test_python tests/differential/seeded_faults.py --check    only that each fault can be sown
 
 Each fault is a piece of source that must be there exactly once, what takes its place, and the cases
-that must turn red. Exit status 1 where a fault cannot be sown or is not caught.
+that must turn red. Exit status 1 where a fault cannot be sown or is not caught, or the control is not
+equal.
 """
 
 import argparse
@@ -47,6 +49,12 @@ FAULTS = (
     Fault("no route is answered with another status", "filters/http/router/router_reply.c",
           'make_reply(404, SLICE(""), SLICE("route_not_found")',
           'make_reply(400, SLICE(""), SLICE("route_not_found")', ["routing/no_route"]),
+    Fault("a policy's retries are one fewer than it says", "src/route/retry_state.c",
+          "    if (state->remaining == 0) {", "    if (state->remaining <= 1) {",
+          ["upstream/retry_5xx_limit"]),
+    Fault("the time that is left is not told to the origin of a retry",
+          "filters/http/router/router_retry.c", "    router_timeouts_tell(router);\n", "",
+          ["upstream/retry_time_left"]),
     Fault("the admin interface refuses a method with another status",
           "src/admin/admin_router.c", 'admin_answer(request, 405, "Method ");',
           'admin_answer(request, 400, "Method ");', ["admin/methods"]),
@@ -85,7 +93,7 @@ def build(tree):
     return tree / "build" / "release" / "sallyport"
 
 
-def caught_by(binary, folder):
+def results_of(binary, folder):
     """{case: result} of the cases that the faults name."""
     report = folder / "report.json"
     wanted = [f"tests/differential/test_differential.py::test_differential[{case}]"
@@ -96,6 +104,25 @@ def caught_by(binary, folder):
     return {case: verdict["result"] for case, verdict in json.loads(report.read_text()).items()}
 
 
+def check_control(tree, folder):
+    results = results_of(build(tree), folder)
+    wanted = [case for fault in FAULTS for case in fault.cases]
+    unequal = [f"without a fault: {case} is {results.get(case)}" for case in wanted
+               if results.get(case) not in ("equal", "deviating")]
+    print(f"control  {len(wanted) - len(unequal)} of {len(wanted)} cases are as they should be")
+    return unequal
+
+
+def check_faults(tree, folder):
+    problems = []
+    results = results_of(build(tree), folder)
+    for fault in FAULTS:
+        missed = [case for case in fault.cases if results.get(case) != "different"]
+        print(f"{'MISSED' if missed else 'caught'}   {fault.what} ({', '.join(fault.cases)})")
+        problems += [f"{fault.what}: {case} stayed as it was" for case in missed]
+    return problems
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--check", action="store_true")
@@ -104,13 +131,10 @@ def main():
         folder = pathlib.Path(scratch)
         tree = folder / "tree"
         copy_tree(tree)
-        problems = sow(tree)
+        problems = [] if options.check else check_control(tree, folder)
+        problems += sow(tree)
         if not problems and not options.check:
-            results = caught_by(build(tree), folder)
-            for fault in FAULTS:
-                missed = [case for case in fault.cases if results.get(case) != "different"]
-                print(f"{'MISSED' if missed else 'caught'}  {fault.what} ({', '.join(fault.cases)})")
-                problems += [f"{fault.what}: {case} stayed as it was" for case in missed]
+            problems = check_faults(tree, folder)
     for problem in problems:
         print(problem, file=sys.stderr)
     return 1 if problems else 0

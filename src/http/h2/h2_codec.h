@@ -36,6 +36,12 @@ struct h2_message {
     bool end_stream;
 };
 
+/* Copied trailers: they leave after the body, which may be after the owner's arena. Lies in its own. */
+struct h2_trailers {
+    struct arena arena;
+    struct header_map map;
+};
+
 struct h2_stream {
     struct http_codec_stream base;
     struct h2_codec *h2;
@@ -57,8 +63,7 @@ struct h2_stream {
 
     /* To send. */
     struct buffer pending;
-    struct arena trailer_arena; /* owns unsent_trailers */
-    struct header_map *unsent_trailers;
+    struct h2_trailers *unsent_trailers;
 
     bool is_submitted;      /* nghttp2 knows the id (client: the request was encoded) */
     bool is_block_queued;   /* nghttp2 has a header block of ours that it has not made a frame of */
@@ -154,10 +159,10 @@ enum status h2_block_add(struct h2_stream *s, struct slice name, struct slice va
 /* The block is complete; STATUS_INVALID when it is no message. */
 enum status h2_block_end(struct h2_stream *s, bool end_stream) MUST_USE;
 
-/* h2_encode.c: the fields in h2->shared->fields, valid until the next call; 0: not a message. Unless
- * nghttp2 is told to copy the values, they must stay until it has made the frame. */
+/* h2_encode.c: the fields in h2->shared->fields, valid until the next call, and counted as sent; 0: not a
+ * message. Unless nghttp2 is told to copy the values, they must stay until it has made the frame. */
 enum h2_block_kind { H2_BLOCK_REQUEST, H2_BLOCK_RESPONSE, H2_BLOCK_TRAILERS };
-size_t h2_encode_fields(struct h2_codec *h2, const struct header_map *headers,
+size_t h2_encode_fields(struct h2_stream *s, const struct header_map *headers,
                         enum h2_block_kind kind, bool copies_values);
 
 /* h2_stream.c */
@@ -170,6 +175,7 @@ void h2_stream_set_ready(struct h2_stream *s);
 /* Sets why a stream fails, if nothing did yet. */
 void h2_stream_set_reason(struct h2_stream *s, enum http_reset_reason reason, const char *detail);
 void h2_stream_update_watermark(struct h2_stream *s);
+void h2_stream_drop_trailers(struct h2_stream *s);
 /* A header block is out: there may be something to follow it. */
 void h2_stream_headers_sent(struct h2_stream *s, bool end_stream);
 

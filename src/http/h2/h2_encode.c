@@ -72,11 +72,13 @@ static nghttp2_nv make_field(struct slice name, struct slice value, unsigned fla
 struct field_list {
     nghttp2_nv *fields;
     size_t count;
+    size_t bytes;   /* names and values */
     unsigned flags; /* of each field */
 };
 
 static void add(struct field_list *list, struct slice name, struct slice value, unsigned flags) {
     list->fields[list->count++] = make_field(name, value, list->flags | flags);
+    list->bytes += name.len + value.len;
 }
 
 static bool add_pseudo(struct field_list *list, enum header_id id, struct slice value) {
@@ -166,8 +168,9 @@ static bool add_block_pseudo(struct field_list *list, const struct header_map *h
     return true;
 }
 
-size_t h2_encode_fields(struct h2_codec *h2, const struct header_map *headers,
+size_t h2_encode_fields(struct h2_stream *s, const struct header_map *headers,
                         enum h2_block_kind kind, bool copies_values) {
+    struct h2_codec *h2 = s->h2;
     struct h2_shared *shared = h2->shared;
     bool is_seeding = kind != H2_BLOCK_TRAILERS && h2->messages_encoded++ % SEEDING_PERIOD == 0;
     reserve(shared, (size_t)headers->count + EXTRA_FIELDS);
@@ -184,5 +187,6 @@ size_t h2_encode_fields(struct h2_codec *h2, const struct header_map *headers,
             return 0;
         }
     }
+    s->base.sent.fields += list.bytes;
     return list.count;
 }

@@ -55,12 +55,12 @@ static bool is_blocked(struct h2_codec *h2) {
 
 static void submit_trailers(struct h2_stream *s) {
     struct h2_codec *h2 = s->h2;
-    size_t count = h2_encode_fields(h2, s->unsent_trailers, H2_BLOCK_TRAILERS, true);
+    size_t count = h2_encode_fields(s, &s->unsent_trailers->map, H2_BLOCK_TRAILERS, true);
     if (nghttp2_submit_trailer(h2->session, (int32_t)s->base.id, h2->shared->fields, count) != 0) {
         (void)nghttp2_submit_rst_stream(h2->session, NGHTTP2_FLAG_NONE, (int32_t)s->base.id,
                                         NGHTTP2_INTERNAL_ERROR);
     }
-    s->unsent_trailers = NULL;
+    h2_stream_drop_trailers(s);
 }
 
 ssize_t h2_read_data(nghttp2_session *session, int32_t stream_id, uint8_t *buf, size_t length,
@@ -135,14 +135,6 @@ static void count_reset_sent(nghttp2_session *session, int32_t stream_id, struct
     }
 }
 
-static size_t fields_len(const nghttp2_frame *frame) {
-    size_t len = 0;
-    for (size_t i = 0; i < frame->headers.nvlen; i++) {
-        len += frame->headers.nva[i].namelen + frame->headers.nva[i].valuelen;
-    }
-    return len;
-}
-
 static int on_frame_send(nghttp2_session *session, const nghttp2_frame *frame, void *user_data) {
     struct h2_codec *h2 = user_data;
     h2->outbound.frames[1]++;
@@ -174,7 +166,6 @@ static int on_frame_send(nghttp2_session *session, const nghttp2_frame *frame, v
         if (s != NULL && frame->hd.type == NGHTTP2_HEADERS) {
             s->base.sent.header += H2_FRAME_HEADER_BYTES + frame->hd.length;
             s->base.sent.wire += H2_FRAME_HEADER_BYTES + frame->hd.length;
-            s->base.sent.fields += fields_len(frame);
             h2_stream_headers_sent(s, end_stream);
         }
         if (s != NULL && end_stream) {

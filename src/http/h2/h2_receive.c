@@ -75,9 +75,11 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, nghtt
         h2_count(h2, HTTP2_STAT_HEADERS_CB_NO_STREAM);
         return 0;
     }
-    s->base.received.fields += slice_of(name).len + slice_of(value).len;
+    struct slice name_text = slice_of(name);
+    struct slice value_text = slice_of(value);
+    s->base.received.fields += name_text.len + value_text.len;
     enum status status =
-        h2_block_add(s, slice_of(name), slice_of(value), (flags & NGHTTP2_NV_FLAG_NO_INDEX) != 0);
+        h2_block_add(s, name_text, value_text, (flags & NGHTTP2_NV_FLAG_NO_INDEX) != 0);
     return status == STATUS_OK ? 0 : reject_block(h2, s, status);
 }
 
@@ -192,18 +194,19 @@ static void on_settings(struct h2_codec *h2) {
 
 static int on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, void *user_data) {
     struct h2_codec *h2 = user_data;
-    struct h2_stream *s = frame->hd.stream_id == 0 ? NULL : stream_of(session, frame);
     switch (frame->hd.type) {
     case NGHTTP2_HEADERS:
-        if (s != NULL && s == h2->block_stream) {
-            end_block(h2, s, frame);
+        // Whose fields came since on_begin_headers.
+        if (h2->block_stream != NULL) {
+            ASSERT(h2->block_stream->base.id == (uint32_t)frame->hd.stream_id);
+            end_block(h2, h2->block_stream, frame);
         }
         break;
     case NGHTTP2_DATA:
-        on_data_frame(h2, s, frame);
+        on_data_frame(h2, stream_of(session, frame), frame);
         break;
     case NGHTTP2_RST_STREAM:
-        on_rst_stream(h2, s, frame->rst_stream.error_code);
+        on_rst_stream(h2, stream_of(session, frame), frame->rst_stream.error_code);
         break;
     case NGHTTP2_SETTINGS:
         if ((frame->hd.flags & NGHTTP2_FLAG_ACK) == 0) {

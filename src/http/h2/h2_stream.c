@@ -13,7 +13,6 @@ struct h2_stream *h2_stream_new(struct h2_codec *h2) {
     *s = (struct h2_stream){.base = {.ops = &h2_stream_ops, .codec = &h2->base}, .h2 = h2};
     buffer_init(&s->received, &io->buffers);
     buffer_init(&s->pending, &io->buffers);
-    arena_init(&s->trailer_arena, &io->arena_blocks);
     list_push_back(&h2->streams, &s->node);
     list_init(&s->ready);
     h2->base.active_streams++;
@@ -36,6 +35,23 @@ static void end_activity(struct h2_stream *s) {
     if (h2->options.stats != NULL) {
         stats_dec(h2->options.stats, h2->options.io->index, HTTP2_STAT_STREAMS_ACTIVE);
     }
+}
+
+void h2_stream_drop_trailers(struct h2_stream *s) {
+    if (s->unsent_trailers != NULL) {
+        struct arena arena = s->unsent_trailers->arena;
+        s->unsent_trailers = NULL;
+        arena_deinit(&arena);
+    }
+}
+
+static void keep_trailers(struct h2_stream *s, const struct header_map *trailers) {
+    struct arena arena;
+    arena_init(&arena, &s->h2->options.io->arena_blocks);
+    struct h2_trailers *kept = ARENA_NEW(&arena, struct h2_trailers);
+    kept->arena = arena;
+    header_map_copy(&kept->map, trailers, &kept->arena);
+    s->unsent_trailers = kept;
 }
 
 static void drop_pending(struct h2_stream *s) {
@@ -63,7 +79,7 @@ void h2_stream_finish(struct h2_stream *s) {
         (void)nghttp2_session_set_stream_user_data(h2->session, (int32_t)s->base.id, NULL);
     }
     drop_pending(s);
-    arena_deinit(&s->trailer_arena);
+    h2_stream_drop_trailers(s);
 }
 
 void h2_stream_free(struct h2_stream *s) {
@@ -112,7 +128,7 @@ static enum status submit_block(struct h2_stream *s, const struct header_map *he
                                 enum h2_block_kind kind, uint8_t flags) {
     struct h2_codec *h2 = s->h2;
     bool waits = waits_for_peer(h2);
-    size_t count = h2_encode_fields(h2, headers, kind, waits);
+    size_t count = h2_encode_fields(s, headers, kind, waits);
     if (count == 0) {
         return STATUS_INVALID;
     }
@@ -201,9 +217,7 @@ static void encode_trailers(struct http_codec_stream *base, const struct header_
     if (s->is_gone || s->is_finished || s->send_ended) {
         return;
     }
-    // Copied: they leave after the body, which may be after the owner's arena.
-    s->unsent_trailers = ARENA_NEW(&s->trailer_arena, struct header_map);
-    header_map_copy(s->unsent_trailers, trailers, &s->trailer_arena);
+    keep_trailers(s, trailers);
     s->send_ended = true;
     resume(s);
 }

@@ -272,7 +272,7 @@ END_TEST
 START_TEST(config_store_old_numbers_find_nothing_under_a_new_name) {
     struct fixture fixture;
     fixture_init(&fixture);
-    enum { ROUNDS = 2000, KEPT = 300 };
+    enum { ROUNDS = 1000, KEPT = 300 };
     static uint32_t old[ROUNDS];
     uint32_t highest = 0;
     for (uint32_t i = 0; i < ROUNDS; i++) {
@@ -284,11 +284,13 @@ START_TEST(config_store_old_numbers_find_nothing_under_a_new_name) {
         old[i] = cluster->slot;
         uint32_t place = old[i] & CONFIG_PLACE_MASK;
         highest = place > highest ? place : highest;
+        // Of the last ones, of which some had this place.
+        uint32_t found = 0;
         for (uint32_t k = i > KEPT ? i - KEPT : 0; k < i; k++) {
-            ck_assert_uint_ne(old[k], old[i]);
-            ck_assert_ptr_null(
-                config_snapshot_part(fixture.worker.snapshot, CONFIG_CLUSTER, old[k]));
+            found += old[k] == old[i] ||
+                     config_snapshot_part(fixture.worker.snapshot, CONFIG_CLUSTER, old[k]) != NULL;
         }
+        ck_assert_uint_eq(found, 0);
         put(&fixture, CONFIG_CLUSTER, name, NULL);
         fixture_run(&fixture);
     }

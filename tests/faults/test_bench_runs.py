@@ -19,6 +19,9 @@ import management_restarts  # noqa: E402  pylint: disable=wrong-import-position
 import rig as rig_module  # noqa: E402  pylint: disable=wrong-import-position
 import slow_clients  # noqa: E402  pylint: disable=wrong-import-position
 import stalled_origin  # noqa: E402  pylint: disable=wrong-import-position
+import websockets  # noqa: E402  pylint: disable=wrong-import-position
+
+import programs  # noqa: E402  pylint: disable=wrong-import-position
 
 
 @pytest.fixture
@@ -50,6 +53,15 @@ def test_slow_clients_are_reaped(rig, kind):
 
 def test_descriptors_run_out(rig):
     descriptors.run(rig, descriptors=256, seconds=1.0, rounds=2)
+
+
+def test_websockets_hold_no_replaced_routes(rig):
+    def cost(with_pushes):
+        return websockets.row(programs.proxy_binary(), 60, websockets.Bench.websocket, with_pushes)
+
+    plain, with_pushes = cost(False), cost(True)
+    if not rig.is_sanitized:  # held back, a configuration of 11 routes is 12 KiB
+        assert with_pushes < plain + 6, f"{with_pushes} KiB each, without pushes {plain}"
 
 
 def test_uploads_to_a_stalled_origin(rig):

@@ -134,11 +134,18 @@ static bool is_plain(struct slice name) {
 
 /* "… NAME: PATH: why": a word without blanks between two colons. */
 static bool names_a_field(struct slice error) {
-    /* No field that the API knows; no field alone; a map's key, which may hold anything. */
-    static const struct slice exceptions[] = {
-        SLICE_INIT("field number "), SLICE_INIT("malformed field tag"),
-        SLICE_INIT("duplicate cluster "), SLICE_INIT("duplicate listener "), SLICE_INIT("[\"")};
+    /* No field that the API knows; no field alone; a map's key, which may hold anything; Envoy's words
+     * for a folder that is not there, which name it. */
+    static const struct slice exceptions[] = {SLICE_INIT("field number "),
+                                              SLICE_INIT("malformed field tag"),
+                                              SLICE_INIT("duplicate cluster "),
+                                              SLICE_INIT("duplicate listener "),
+                                              SLICE_INIT("[\""),
+                                              SLICE_INIT("unable to add filesystem watch")};
     size_t at;
+    if (slice_starts_with(error, SLICE("mutant: "))) {
+        error = slice_sub(error, 8, SIZE_MAX);
+    }
     for (size_t i = 0; i < ARRAY_LEN(exceptions); i++) {
         if (slice_find(error, exceptions[i]) != SIZE_MAX) {
             return true;

@@ -167,10 +167,10 @@ static bool decode_sections(struct decoder *d, const CLUSTER(Cluster) *from,
 // ALPN decides the protocol, so there must be TLS that negotiates it.
 static bool check_auto_protocol(struct decoder *d, const struct cluster_part *part) {
     if (part->http.protocol == UPSTREAM_AUTO && part->sockets[0].tls == NULL) {
-        return decoder_error(d,
-                             "ALPN configured for cluster %.*s which has a non-ALPN transport "
-                             "socket",
-                             SLICE_ARG(part->part.name));
+        return decoder_field_error(d, "transport_socket",
+                                   "ALPN configured for cluster %.*s which has a non-ALPN "
+                                   "transport socket",
+                                   SLICE_ARG(part->part.name));
     }
     return true;
 }

@@ -84,7 +84,7 @@ static bool decode_by_type(struct decoder *d, const TLS(Secret) *from, struct se
     case ENVOY__EXTENSIONS__TRANSPORT_SOCKETS__TLS__V3__SECRET__TYPE_GENERIC_SECRET:
         return decode_generic(d, from->generic_secret, out);
     default:
-        return decoder_error(d, "Secret type not implemented");
+        return decoder_field_error(d, "type", "Secret type not implemented");
     }
 }
 

@@ -169,7 +169,8 @@ static inline __m128i char_control_block(__m128i block) {
 }
 
 /* True when no byte of the text is a control byte, HTAB included. */
-static inline bool char_has_no_control(const uint8_t *text, size_t len) {
+static inline __attribute__((always_inline)) bool char_has_no_control(const uint8_t *text,
+                                                                      size_t len) {
     if (len < 16) {
         return char_control_bits_of(text, len) == 0;
     }
@@ -182,7 +183,8 @@ static inline bool char_has_no_control(const uint8_t *text, size_t len) {
     return _mm_movemask_epi8(hits) == 0;
 }
 #else
-static inline bool char_has_no_control(const uint8_t *text, size_t len) {
+static inline __attribute__((always_inline)) bool char_has_no_control(const uint8_t *text,
+                                                                      size_t len) {
     return char_run_before_control(text, text + len) == len;
 }
 #endif

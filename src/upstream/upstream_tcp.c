@@ -156,6 +156,7 @@ static struct upstream_tcp *tcp_new(const struct upstream_tcp_options *options,
     tcp->options = *options;
     tcp->host = host;
     tcp->is_waiting = true;
+    count(tcp, CLUSTER_STAT_UPSTREAM_RQ_PENDING_TOTAL);
     tcp->created_us = event_loop_now_us(options->io->loop);
     connect_settings_init(&tcp->settings, part, host->host, options->sni_override);
     list_push_back(&host->tcp, &tcp->node);

@@ -6,6 +6,7 @@
 #include "src/event/io_context.h"
 #include "src/event/timer.h"
 #include "src/net/connection.h"
+#include "src/upstream/cluster_stats.h"
 #include "src/upstream/upstream.h"
 
 static const struct stat_def stats[] = {TCP_PROXY_STATS(STAT_DEF)};
@@ -148,6 +149,11 @@ static void on_ready(void *arg, struct connection *connection) {
     }
 }
 
+static void count_exceeded(struct tcp_proxy *proxy) {
+    stats_inc(upstream_cluster_stats(proxy->io, proxy->cluster->slot), proxy->io->index,
+              CLUSTER_STAT_UPSTREAM_CX_CONNECT_ATTEMPTS_EXCEEDED);
+}
+
 static void fail(struct tcp_proxy *proxy, enum response_flag flag) {
     stream_info_set_flag(&proxy->info, flag);
     close_both(proxy, CONNECTION_CLOSE_NOW);
@@ -162,6 +168,7 @@ static void on_failure(void *arg, struct slice reason, bool timed_out) {
         connect_upstream(proxy);
         return;
     }
+    count_exceeded(proxy);
     stream_info_set_flag(&proxy->info, RESPONSE_FLAG_UPSTREAM_RETRY_LIMIT_EXCEEDED);
     fail(proxy, RESPONSE_FLAG_UPSTREAM_CONNECTION_FAILURE);
 }
@@ -223,6 +230,9 @@ static void connect_upstream(struct tcp_proxy *proxy) {
              proxy->connect_attempts < proxy->config->max_connect_attempts);
     if (failure == UPSTREAM_FAILURE_NO_CLUSTER) {
         count(proxy, TCP_PROXY_DOWNSTREAM_CX_NO_ROUTE);
+    }
+    if (failure == UPSTREAM_FAILURE_PENDING) {
+        count_exceeded(proxy);
     }
     if (proxy->upstream == NULL) {
         fail(proxy, flag_of(failure));

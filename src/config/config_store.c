@@ -194,7 +194,6 @@ void config_store_free(struct config_store *store) {
         return;
     }
     CHECK_MAGIC(store, CONFIG_STORE_MAGIC);
-    event_loop_defer_cancel(&store->publish_deferred);
     for (uint32_t i = 0; i < store->subscriber_count; i++) {
         if (store->subscribers[i].io != NULL) {
             config_store_unsubscribe(store, store->subscribers[i].io);
@@ -212,6 +211,8 @@ void config_store_free(struct config_store *store) {
     }
     mem_free(store->interned_list);
     hash_map_deinit(&store->interned);
+    // What the tables let go of left slots idle, which asks for a publication.
+    event_loop_defer_cancel(&store->publish_deferred);
     store->is_freed = true;
     store_release(store);
 }

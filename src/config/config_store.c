@@ -205,8 +205,6 @@ void config_store_free(struct config_store *store) {
         config_table_free(&store->tables[kind]);
     }
     config_slots_close(store->slots);
-    // Slots that the parts above gave back have asked for a publication.
-    event_loop_defer_cancel(&store->publish_deferred);
     config_names_free(&store->names);
     for (uint32_t i = 0; i < store->interned_count; i++) {
         mem_free(store->interned_list[i]);

@@ -332,6 +332,24 @@ START_TEST(config_store_parts_may_outlive_the_store) {
 }
 END_TEST
 
+/* The last parts' slots fall idle while the store is freed: that asks for a publication. */
+START_TEST(config_store_publishes_nothing_once_it_is_freed) {
+    struct fixture fixture;
+    fixture_init(&fixture);
+    struct config_part *route = part_new(CONFIG_ROUTE, "r", NULL);
+    (void)slot_for(&fixture, route, CONFIG_CLUSTER, "c");
+    put(&fixture, CONFIG_ROUTE, "r", route);
+    fixture_run(&fixture);
+    config_store_unsubscribe(fixture.store, &fixture.worker);
+    config_store_free(fixture.store);
+    uint32_t swaps = fixture.control_swaps;
+    fixture_run(&fixture);
+    ck_assert_uint_eq(fixture.control_swaps, swaps);
+    io_context_deinit(&fixture.worker);
+    io_context_deinit(&fixture.control);
+}
+END_TEST
+
 START_TEST(config_store_pin_within_a_snapshot_costs_no_mail) {
     struct fixture fixture;
     fixture_init(&fixture);
@@ -531,6 +549,7 @@ int main(void) {
     tcase_add_test(tcase, config_store_old_numbers_find_nothing_under_a_new_name);
     tcase_add_test(tcase, config_store_context_goes_with_the_last_that_names_it);
     tcase_add_test(tcase, config_store_parts_may_outlive_the_store);
+    tcase_add_test(tcase, config_store_publishes_nothing_once_it_is_freed);
     tcase_add_test(tcase, config_store_pin_within_a_snapshot_costs_no_mail);
     tcase_add_test(tcase, config_store_late_subscriber_gets_the_present_snapshot);
     tcase_add_test(tcase, config_store_free_with_mail_under_way_frees_all);

@@ -32,7 +32,7 @@ def main(path):
     line = "{:<32}{:>6}{:>8}{:>8}{:>11}{:>7}{:>11}"
     print(line.format("section", "rows", "cases", *RESULTS))
     total = [0] * (2 + len(RESULTS))
-    for section in sorted(set(table) | set(rows) | set(SECTIONS), key=int):
+    for section in sorted(set(table) | set(rows) | set(SECTIONS), key=lambda name: name.zfill(3)):
         counts = table.get(section, dict.fromkeys(RESULTS, 0))
         numbers = [len(rows.get(section, ())), sum(counts.values()), *counts.values()]
         total = [left + right for left, right in zip(total, numbers)]

@@ -24,8 +24,8 @@ struct config_task_ops {
 
 struct config_task {
     const struct config_task_ops *ops;
-    bool
-        is_awaited; /* the part goes into service after config_task_done, its predecessor serves on */
+    /* The part goes into service after config_task_done; until then its predecessor serves. */
+    bool is_awaited;
     /* the starter's */
     struct config_task *next;
     bool is_running, is_done;

@@ -26,7 +26,7 @@ def started(proxy, echo, tmp_path):
         [config.listener(config.manager(config.virtual_host(config.to("up", timeout="0s")),
                                         access_log=[log], drain_timeout="0.2s"))],
         [config.cluster("up", upstream.port)]),
-        "--drain-time-s", "10", "--file-flush-interval-msec", "50")
+        "--drain-time-s", "10", "--file-flush-interval-msec", "50", "--concurrency", "1")
     made.upstream = upstream
     made.main = made.port()
     return made
@@ -40,12 +40,15 @@ def needs_drain(is_envoy):
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_drain_lets_requests_finish_and_exits_0(started, is_envoy, number):
     needs_drain(is_envoy)
+    idle = socket.create_connection(("127.0.0.1", started.main), 20)
     connection = http.client.HTTPConnection("127.0.0.1", started.main, timeout=20)
     connection.request("GET", "/do/hold/x")
     programs.wait_until(lambda: started.upstream.held == 1, "held")
     started.signal(number)
     programs.wait_until(lambda: "DRAINING" in started.get_admin("/ready")[1], "draining")
     assert started.returncode is None
+    # The one worker knows of it as well, once it has closed what does nothing.
+    assert idle.recv(1) == b""
     started.upstream.release()
     response = connection.getresponse()
     assert response.status == 200 and response.read() == b"released x"

@@ -8,9 +8,9 @@ endforeach()
 add_test(NAME style.format COMMAND "${CMAKE_SOURCE_DIR}/tools/check_format.sh")
 set_tests_properties(style.format PROPERTIES LABELS style TIMEOUT 120)
 
-add_test(NAME docs.stages COMMAND Python3::Interpreter "${CMAKE_SOURCE_DIR}/tools/check_docs.py"
-                                  "${CMAKE_SOURCE_DIR}" stages)
-set_tests_properties(docs.stages PROPERTIES LABELS style TIMEOUT 60)
+add_test(NAME docs.names COMMAND Python3::Interpreter "${CMAKE_SOURCE_DIR}/tools/check_docs.py"
+                                  "${CMAKE_SOURCE_DIR}" names)
+set_tests_properties(docs.names PROPERTIES LABELS style TIMEOUT 60)
 
 if(TARGET sallyport)
   foreach(document compatibility man)

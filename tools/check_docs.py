@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Documents that are tied to the code:
 
-STAGES         docs/life_of_a_request.md has one heading for each stage of STREAM_STAGES, in order
+NAMES          the files and functions that docs/life_of_a_request.md names exist
 COMPATIBILITY  docs/compatibility.md is what `sallyport compat --doc` prints
 MAN            docs/man/sallyport.8 has the options of `sallyport --help`, all of them and no others
 
-  check_docs.py ROOT stages
+  check_docs.py ROOT names
   check_docs.py ROOT compatibility BINARY
   check_docs.py ROOT man BINARY
 """
@@ -18,14 +18,13 @@ import subprocess
 import sys
 
 
-def check_stages(root):
-    header = (root / "src/access_log/stream_info.h").read_text()
-    stages_list = header[header.index("#define STREAM_STAGES"):header.index("enum stream_stage")]
-    stages = re.findall(r"X\((\w+), \"", stages_list)
-    headings = re.findall(r"^## (\w+)$", (root / "docs/life_of_a_request.md").read_text(), re.M)
-    if stages == headings:
-        return []
-    return [f"docs/life_of_a_request.md: STAGES: {headings} instead of {stages}"]
+def check_names(root):
+    sources = [path for folder in ("src", "filters", "xds") for path in (root / folder).rglob("*.[ch]")]
+    files = {path.name for path in sources} | {str(path.parent.relative_to(root)) for path in sources}
+    words = set(re.findall(r"\w+", " ".join(path.read_text() for path in sources)))
+    named = re.findall(r"`([^`\n]+)`", (root / "docs/life_of_a_request.md").read_text())
+    return [f"docs/life_of_a_request.md: NAMES: {name} does not exist"
+            for name in named if name not in files and name not in words]
 
 
 def check_compatibility(root, binary):
@@ -50,7 +49,7 @@ def check_man(root, binary):
 
 def main():
     root = pathlib.Path(sys.argv[1])
-    checks = {"stages": check_stages, "compatibility": check_compatibility, "man": check_man}
+    checks = {"names": check_names, "compatibility": check_compatibility, "man": check_man}
     findings = checks[sys.argv[2]](root, *sys.argv[3:])
     print("\n".join(findings + [f"{len(findings)} findings"]))
     sys.exit(1 if findings else 0)

@@ -54,28 +54,6 @@ enum response_flag {
         RESPONSE_FLAG_COUNT,
 };
 
-/* The stages of a request, for reports, stats and docs/life_of_a_request.md. */
-#define STREAM_STAGES(X)                                                                           \
-    X(ACCEPT, "accept")                                                                            \
-    X(INSPECT, "inspect")                                                                          \
-    X(MATCH_CHAIN, "match_chain")                                                                  \
-    X(SECURE, "secure")                                                                            \
-    X(DECODE, "decode")                                                                            \
-    X(OPEN_STREAM, "open_stream")                                                                  \
-    X(ROUTE, "route")                                                                              \
-    X(FILTER_REQUEST, "filter_request")                                                            \
-    X(DISPATCH, "dispatch")                                                                        \
-    X(UPSTREAM, "upstream")                                                                        \
-    X(FILTER_RESPONSE, "filter_response")                                                          \
-    X(RESPOND, "respond")                                                                          \
-    X(FINISH, "finish")
-enum stream_stage {
-#define STREAM_STAGE_ENUM(id, text) STAGE_##id,
-    STREAM_STAGES(STREAM_STAGE_ENUM)
-#undef STREAM_STAGE_ENUM
-        STAGE_COUNT,
-};
-
 /* Facts of the connection, shared by its streams; owned by the downstream connection. */
 struct connection_info {
     uint64_t id;
@@ -162,7 +140,6 @@ struct stream_info {
     struct upstream_info upstream;
     struct info_entry *dynamic_metadata;
     struct info_entry *filter_state;
-    uint64_t stage_us[STAGE_COUNT]; /* entry time of each stage reached */
     bool is_health_check;
     bool downstream_reset;
     uint32_t trace_id_sampled;

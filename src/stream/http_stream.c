@@ -14,10 +14,6 @@
 
 enum { HTTP_STREAM_MAGIC = 0x68737472 };
 
-static void enter_stage(struct http_stream *stream, enum stream_stage stage) {
-    stream->info.stage_us[stage] = event_loop_now_us(stream->conn->io->loop);
-}
-
 void http_stream_log_input(const struct http_stream *stream, struct log_format_input *input) {
     const struct event_loop *loop = stream->conn->io->loop;
     *input = (struct log_format_input){
@@ -68,7 +64,6 @@ void http_stream_finish(struct http_stream *stream) {
     struct http_connection *conn = stream->conn;
     struct event_loop *loop = conn->io->loop;
     stream->info.end_us = event_loop_now_us(loop);
-    enter_stage(stream, STAGE_FINISH);
     if (stream->codec != NULL) {
         collect_codec_facts(stream);
         stream->codec = NULL;
@@ -191,7 +186,6 @@ static void reply_simple(struct http_stream *stream, uint32_t status, struct sli
 }
 
 void http_stream_bad_request(struct http_stream *stream, uint32_t status, const char *detail) {
-    http_stream_timeouts_headers_done(stream);
     stream->close_connection = true;
     if (stream->response != STREAM_HALF_IDLE) {
         stream_info_set_flag(&stream->info, RESPONSE_FLAG_DOWNSTREAM_PROTOCOL_ERROR);
@@ -337,13 +331,11 @@ static void answer_expect(struct http_stream *stream) {
 }
 
 static void run_request(struct http_stream *stream, bool end_stream) {
-    enter_stage(stream, STAGE_ROUTE);
     (void)http_stream_route(stream);
     if (!check_upgrade(stream)) {
         return;
     }
     http_stream_create_chain(stream);
-    enter_stage(stream, STAGE_FILTER_REQUEST);
     http_filter_chain_decode_headers(&stream->chain, stream->request_headers, end_stream);
 }
 
@@ -351,7 +343,6 @@ static void on_headers(void *arg, struct header_map *headers, bool end_stream) {
     struct http_stream *stream = arg;
     CHECK_MAGIC(stream, HTTP_STREAM_MAGIC);
     struct http_connection *conn = stream->conn;
-    enter_stage(stream, STAGE_OPEN_STREAM);
     stream->request_headers = headers;
     stream->info.request_headers = headers;
     stream->info.protocol = stream->codec->codec->protocol;
@@ -363,11 +354,9 @@ static void on_headers(void *arg, struct header_map *headers, bool end_stream) {
     stream->is_head = http_is_head(headers);
     stream->is_grpc = http_is_grpc(headers);
     stream->is_upgrade = http_is_upgrade(headers) || http_is_connect(headers);
-    http_stream_timeouts_headers_done(stream);
     http_stream_activity(stream);
     if (end_stream) {
         stream->info.last_rx_us = event_loop_now_us(conn->io->loop);
-        http_stream_timeouts_request_done(stream);
     }
     if (!header_map_has(headers, HEADER_SCHEME)) {
         header_map_append(headers, HEADER_SCHEME, conn->is_tls ? SLICE("https") : SLICE("http"));
@@ -386,7 +375,6 @@ static void on_data(void *arg, struct buffer *data, bool end_stream) {
     if (end_stream) {
         stream->request = STREAM_HALF_ENDED;
         stream->info.last_rx_us = event_loop_now_us(stream->conn->io->loop);
-        http_stream_timeouts_request_done(stream);
     }
     http_filter_chain_decode_data(&stream->chain, data, end_stream);
 }
@@ -396,7 +384,6 @@ static void on_trailers(void *arg, struct header_map *trailers) {
     CHECK_MAGIC(stream, HTTP_STREAM_MAGIC);
     stream->request = STREAM_HALF_ENDED;
     stream->info.last_rx_us = event_loop_now_us(stream->conn->io->loop);
-    http_stream_timeouts_request_done(stream);
     http_stream_activity(stream);
     http_filter_chain_decode_trailers(&stream->chain, trailers);
 }
@@ -491,9 +478,6 @@ static void init_info(struct http_stream *stream) {
     info->downstream_remote = info->connection->remote;
     info->stream_id = ((uint64_t)conn->io->index << 48) | (info->connection->id << 24) |
                       (conn->stream_total & 0xffffff);
-    info->stage_us[STAGE_ACCEPT] = info->connection->accepted_us;
-    info->stage_us[STAGE_SECURE] = info->connection->handshake_done_us;
-    info->stage_us[STAGE_DECODE] = info->start_us;
 }
 
 /* What a stream may hold: in HTTP/2 the window that it was given, as in Envoy. */

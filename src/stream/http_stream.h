@@ -3,8 +3,7 @@
  * The life of one request: from the codec's first byte to the access log. It owns the stream's arena,
  * filter chain, route cache and timers; everything that could call back is cancelled with it. It is
  * freed at the end of the turn in which it finished, so that callers up the stack stay safe.
- * The stages (stream_info.h) are names for reporting; the state is the request half, the response half
- * and the filters'.
+ * Its state is the request half, the response half and the filters'.
  */
 #ifndef SRC_STREAM_HTTP_STREAM_H
 #define SRC_STREAM_HTTP_STREAM_H
@@ -48,7 +47,8 @@ struct http_stream {
     uint32_t recreations;
     /* timers */
     uint32_t idle_timeout_ms;
-    struct timer idle_timer, request_timer, headers_timer, duration_timer;
+    uint32_t duration_ms; /* from the stream's begin; CONFIG_TIMEOUT_UNSET: no limit */
+    struct timer idle_timer, limit_timer;
     struct event_deferred deferred; /* recreate, then free */
 };
 
@@ -77,8 +77,6 @@ void http_stream_log_input(const struct http_stream *stream, struct log_format_i
 
 /* stream_timeouts.c */
 void http_stream_timeouts_init(struct http_stream *stream);
-void http_stream_timeouts_headers_done(struct http_stream *stream);
-void http_stream_timeouts_request_done(struct http_stream *stream);
 void http_stream_timeouts_route(struct http_stream *stream);
 void http_stream_timeouts_cancel(struct http_stream *stream);
 /* Any byte in either direction. */

@@ -67,7 +67,6 @@ void http_stream_send_headers(struct http_stream *stream, struct header_map *hea
     stream->info.response_code = status;
     stream->info.first_tx_us = event_loop_now_us(loop);
     stream->info.last_tx_us = stream->info.first_tx_us;
-    stream->info.stage_us[STAGE_RESPOND] = stream->info.first_tx_us;
     count_response(stream, status);
     http_stream_activity(stream);
     if (stream->close_connection || http_connection_should_drain(conn)) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The timers of one request. Each answers in Envoy's words while an answer is possible, else it resets.
- * The idle timer is re-armed at every byte, which costs one store (see timer.h). */
+ * The idle timer is re-armed at every byte, which costs one store (see timer.h). All other limits count
+ * from the stream's begin and share a timer, which looks at what still applies when it fires. */
 #include "src/event/io_context.h"
 #include "src/http/grpc_timeout.h"
 #include "src/stream/http_connection_stats.h"
@@ -36,8 +37,7 @@ static void on_idle(void *arg) {
                      });
 }
 
-static void on_request_timeout(void *arg) {
-    struct http_stream *stream = arg;
+static void request_timed_out(struct http_stream *stream) {
     http_connection_count(stream->conn, HCM_DOWNSTREAM_RQ_TIMEOUT);
     time_out(stream, &(struct local_reply){
                          .status = 408,
@@ -48,8 +48,7 @@ static void on_request_timeout(void *arg) {
                      });
 }
 
-static void on_headers_timeout(void *arg) {
-    struct http_stream *stream = arg;
+static void headers_timed_out(struct http_stream *stream) {
     http_connection_count(stream->conn, HCM_DOWNSTREAM_RQ_HEADER_TIMEOUT);
     time_out(stream, &(struct local_reply){
                          .status = 408,
@@ -60,8 +59,7 @@ static void on_headers_timeout(void *arg) {
                      });
 }
 
-static void on_max_duration(void *arg) {
-    struct http_stream *stream = arg;
+static void duration_reached(struct http_stream *stream) {
     http_connection_count(stream->conn, HCM_DOWNSTREAM_RQ_MAX_DURATION_REACHED);
     time_out(stream, &(struct local_reply){
                          .status = 504,
@@ -72,32 +70,78 @@ static void on_max_duration(void *arg) {
                      });
 }
 
-static void arm(struct http_stream *stream, struct timer *timer, uint32_t ms) {
-    if (ms != 0 && ms != CONFIG_TIMEOUT_UNSET) {
-        timer_arm(loop_of(stream), timer, ms);
+static bool is_set(uint32_t ms) {
+    return ms != 0 && ms != CONFIG_TIMEOUT_UNSET;
+}
+
+static void arm_idle(struct http_stream *stream) {
+    if (is_set(stream->idle_timeout_ms)) {
+        timer_arm(loop_of(stream), &stream->idle_timer, stream->idle_timeout_ms);
+    }
+}
+
+/* ---- limits from the stream's begin ---- */
+
+#define NO_LIMIT UINT64_MAX
+
+/* What still applies. */
+static uint64_t headers_limit_ms(const struct http_stream *stream) {
+    uint32_t ms = stream->conn->config->request_headers_timeout_ms;
+    return stream->request == STREAM_HALF_IDLE && is_set(ms) ? ms : NO_LIMIT;
+}
+
+static uint64_t request_limit_ms(const struct http_stream *stream) {
+    uint32_t ms = stream->conn->config->request_timeout_ms;
+    return stream->request != STREAM_HALF_ENDED && is_set(ms) ? ms : NO_LIMIT;
+}
+
+static uint64_t duration_limit_ms(const struct http_stream *stream) {
+    return stream->duration_ms != CONFIG_TIMEOUT_UNSET ? stream->duration_ms : NO_LIMIT;
+}
+
+static uint64_t min_of(uint64_t a, uint64_t b) {
+    return a < b ? a : b;
+}
+
+static uint64_t age_ms(const struct http_stream *stream) {
+    return event_loop_now_ms(loop_of(stream)) - stream->info.start_us / 1000;
+}
+
+/* For the next limit; what has ended meanwhile is seen when the timer fires. */
+static void arm_limits(struct http_stream *stream) {
+    uint64_t next_ms = min_of(duration_limit_ms(stream),
+                              min_of(headers_limit_ms(stream), request_limit_ms(stream)));
+    if (next_ms == NO_LIMIT) {
+        timer_cancel(&stream->limit_timer);
+        return;
+    }
+    uint64_t age = age_ms(stream);
+    timer_arm(loop_of(stream), &stream->limit_timer, age < next_ms ? next_ms - age : 0);
+}
+
+static void on_limit(void *arg) {
+    struct http_stream *stream = arg;
+    uint64_t age = age_ms(stream);
+    if (age >= headers_limit_ms(stream)) {
+        headers_timed_out(stream);
+    } else if (age >= request_limit_ms(stream)) {
+        request_timed_out(stream);
+    } else if (age >= duration_limit_ms(stream)) {
+        duration_reached(stream);
+    } else {
+        arm_limits(stream);
     }
 }
 
 void http_stream_timeouts_init(struct http_stream *stream) {
     const struct http_connection_manager_config *config = stream->conn->config;
+    uint32_t duration_ms = config->max_stream_duration_ms;
     timer_init(&stream->idle_timer, on_idle, stream);
-    timer_init(&stream->request_timer, on_request_timeout, stream);
-    timer_init(&stream->headers_timer, on_headers_timeout, stream);
-    timer_init(&stream->duration_timer, on_max_duration, stream);
+    timer_init(&stream->limit_timer, on_limit, stream);
     stream->idle_timeout_ms = config->stream_idle_timeout_ms;
-    arm(stream, &stream->idle_timer, stream->idle_timeout_ms);
-    arm(stream, &stream->request_timer, config->request_timeout_ms);
-    arm(stream, &stream->headers_timer, config->request_headers_timeout_ms);
-    arm(stream, &stream->duration_timer, config->max_stream_duration_ms);
-}
-
-void http_stream_timeouts_headers_done(struct http_stream *stream) {
-    timer_cancel(&stream->headers_timer);
-}
-
-void http_stream_timeouts_request_done(struct http_stream *stream) {
-    timer_cancel(&stream->headers_timer);
-    timer_cancel(&stream->request_timer);
+    stream->duration_ms = duration_ms == 0 ? CONFIG_TIMEOUT_UNSET : duration_ms;
+    arm_idle(stream);
+    arm_limits(stream);
 }
 
 /* False: no limit. The client's grpc-timeout rules where the route says how far it may. */
@@ -121,20 +165,18 @@ static bool find_duration(const struct http_stream *stream, const struct route_a
 /* The limit counts from the stream's begin; the upstream is told of it as it stands. */
 static void limit_duration(struct http_stream *stream, const struct route_action *action) {
     bool tells_upstream = action->has_stream_durations && stream->is_grpc;
+    uint32_t before_ms = stream->duration_ms;
     uint32_t ms;
-    if (!find_duration(stream, action, &ms)) {
-        if (timer_is_armed(&stream->duration_timer) && tells_upstream) {
-            header_map_remove(stream->request_headers, HEADER_GRPC_TIMEOUT);
-        }
-        timer_cancel(&stream->duration_timer);
-        return;
-    }
-    if (tells_upstream) {
+    bool is_limited = find_duration(stream, action, &ms);
+    if (tells_upstream && is_limited) {
         grpc_timeout_set(stream->request_headers, ms);
+    } else if (tells_upstream && before_ms != CONFIG_TIMEOUT_UNSET) {
+        header_map_remove(stream->request_headers, HEADER_GRPC_TIMEOUT);
     }
-    uint64_t used = (event_loop_now_us(loop_of(stream)) - stream->info.start_us) / 1000;
-    timer_cancel(&stream->duration_timer);
-    timer_arm(loop_of(stream), &stream->duration_timer, used < ms ? ms - used : 0);
+    stream->duration_ms = is_limited ? ms : CONFIG_TIMEOUT_UNSET;
+    if (stream->duration_ms != before_ms) {
+        arm_limits(stream);
+    }
 }
 
 void http_stream_timeouts_route(struct http_stream *stream) {
@@ -146,16 +188,14 @@ void http_stream_timeouts_route(struct http_stream *stream) {
     if (action->idle_timeout_ms != CONFIG_TIMEOUT_UNSET) {
         stream->idle_timeout_ms = action->idle_timeout_ms;
         timer_cancel(&stream->idle_timer);
-        arm(stream, &stream->idle_timer, stream->idle_timeout_ms);
+        arm_idle(stream);
     }
     limit_duration(stream, action);
 }
 
 void http_stream_timeouts_cancel(struct http_stream *stream) {
     timer_cancel(&stream->idle_timer);
-    timer_cancel(&stream->request_timer);
-    timer_cancel(&stream->headers_timer);
-    timer_cancel(&stream->duration_timer);
+    timer_cancel(&stream->limit_timer);
 }
 
 void http_stream_activity(struct http_stream *stream) {

@@ -71,7 +71,6 @@ static void dispatch(struct router *router) {
     router->priority_high = router->action->priority_high;
     router->replay_limit_bytes = replay_limit(router);
     router->dispatch_us = event_loop_now_us(router->io->loop);
-    http_filter_info(&router->base)->stage_us[STAGE_DISPATCH] = router->dispatch_us;
     if (router->cluster_slot == CONFIG_SLOT_NONE) {
         router_reply_failure(router, UPSTREAM_FAILURE_NO_CLUSTER);
         return;

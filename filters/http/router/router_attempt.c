@@ -57,7 +57,6 @@ static void on_headers(void *arg, struct header_map *headers, bool end_stream) {
     router_retry_forget_body(router);
     info->response_code = status; // header operations of the route may ask for it
     info->response_code_details = SLICE("via_upstream");
-    info->stage_us[STAGE_FILTER_RESPONSE] = info->upstream.first_rx_us;
     add_response_headers(router, headers);
     if (end_stream) {
         finish(router);
@@ -160,7 +159,6 @@ static void on_pool_ready(void *arg) {
     struct stream_info *info = http_filter_info(&router->base);
     router->attempt_sent = true;
     info->upstream.pool_ready_us = now_us(router);
-    info->stage_us[STAGE_UPSTREAM] = info->upstream.pool_ready_us;
     if (router->action->auto_host_rewrite) {
         const struct host *host = upstream_request_host(router->attempt);
         if (host->hostname.len > 0) {

@@ -54,8 +54,6 @@ void http_filter_chain_create(struct http_filter_chain *chain,
         filter->config = &configs[i];
         filter->index = chain->count++;
         slot->filter = filter;
-        buffer_init(&slot->decode.held, &chain->io->buffers);
-        buffer_init(&slot->encode.held, &chain->io->buffers);
     }
 }
 
@@ -87,6 +85,12 @@ void http_filter_chain_stream_complete(struct http_filter_chain *chain) {
     }
 }
 
+static void drop_held(struct filter_direction *state) {
+    if (state->held != NULL) {
+        buffer_deinit(state->held);
+    }
+}
+
 void http_filter_chain_destroy(struct http_filter_chain *chain) {
     if (chain->is_destroyed) {
         return;
@@ -99,8 +103,8 @@ void http_filter_chain_destroy(struct http_filter_chain *chain) {
         if (slot->filter->ops->on_destroy != NULL) {
             slot->filter->ops->on_destroy(slot->filter);
         }
-        buffer_deinit(&slot->decode.held);
-        buffer_deinit(&slot->encode.held);
+        drop_held(&slot->decode);
+        drop_held(&slot->encode);
     }
 }
 
@@ -183,11 +187,24 @@ static void set_source_paused(struct http_filter_chain *chain,
     }
 }
 
+static bool holds_bytes(const struct filter_direction *state) {
+    return state->held != NULL && !buffer_is_empty(state->held);
+}
+
+/* Few streams have a filter that holds anything. */
+static struct buffer *held_buffer(struct http_filter_chain *chain, struct filter_direction *state) {
+    if (state->held == NULL) {
+        state->held = ARENA_NEW(chain->arena, struct buffer);
+        buffer_init(state->held, &chain->io->buffers);
+    }
+    return state->held;
+}
+
 /* Over the limit: a HOLD fails the message, the other stops pause its source. */
 static void check_held_limit(struct http_filter_chain *chain, const struct direction_ops *direction,
                              struct filter_direction *state) {
     uint32_t limit = direction->is_decode ? chain->decode_limit_bytes : chain->encode_limit_bytes;
-    if (limit == 0 || state->held.len <= limit) {
+    if (limit == 0 || state->held == NULL || state->held->len <= limit) {
         return;
     }
     if (state->stop != FILTER_HOLDING) {
@@ -299,7 +316,7 @@ static void hold_data(struct http_filter_chain *chain, const struct direction_op
     state->stop = stop;
     state->data_ended = state->data_ended || end_stream;
     if (stop != FILTER_FLOWING) {
-        buffer_move(&state->held, data);
+        buffer_move(held_buffer(chain, state), data);
         check_held_limit(chain, direction, state);
     }
 }
@@ -328,6 +345,14 @@ static bool keep_data(struct http_filter_chain *chain, const struct direction_op
     return false;
 }
 
+/* What is held comes in front of `data`. */
+static void put_held_before(struct filter_direction *state, struct buffer *data) {
+    if (holds_bytes(state)) {
+        buffer_move(state->held, data);
+        buffer_move(data, state->held);
+    }
+}
+
 /* Data goes through the filters from `position` on. `data` is empty afterwards. */
 static void pass_data(struct http_filter_chain *chain, const struct direction_ops *direction,
                       uint32_t position, struct buffer *data, bool end_stream) {
@@ -353,13 +378,12 @@ static void pass_data(struct http_filter_chain *chain, const struct direction_op
             state->trailers_pending = state->trailers_pending || adds_trailers;
             return;
         }
-        if (state->stop != FILTER_FLOWING || !buffer_is_empty(&state->held)) {
+        if (state->stop != FILTER_FLOWING || holds_bytes(state)) {
             if (!release_headers(chain, direction, position, false)) {
                 buffer_clear(data);
                 return;
             }
-            buffer_move(&state->held, data);
-            buffer_move(data, &state->held);
+            put_held_before(state, data);
         }
         if (adds_trailers) {
             pass_data(chain, direction, position + 1, data, false);
@@ -402,16 +426,16 @@ static void pass_trailers(struct http_filter_chain *chain, const struct directio
             }
             return;
         }
-        if (state->stop == FILTER_FLOWING && buffer_is_empty(&state->held)) {
+        if (state->stop == FILTER_FLOWING && !holds_bytes(state)) {
             continue;
         }
         if (!release_headers(chain, direction, position, false)) {
             return;
         }
-        if (!buffer_is_empty(&state->held)) {
+        if (holds_bytes(state)) {
             struct buffer data;
             buffer_init(&data, &chain->io->buffers);
-            buffer_move(&data, &state->held);
+            put_held_before(state, &data);
             pass_data(chain, direction, position + 1, &data, false);
             buffer_deinit(&data);
             if (is_aborted(chain, direction)) {
@@ -437,7 +461,7 @@ static void continue_direction(struct http_filter *f, const struct direction_ops
     bool end_was_parted = state->ended_by_headers && !had_headers;
     /* Trailers that the filter added are the end now, wherever it was before. */
     bool data_ended = (state->data_ended || end_was_parted) && !state->trailers_pending;
-    bool has_data = !buffer_is_empty(&state->held);
+    bool has_data = holds_bytes(state);
     bool headers_end = !state->trailers_pending && !has_data &&
                        (state->ended_by_headers || (data_ended && !unseen));
     if (!release_headers(chain, direction, position, headers_end)) {
@@ -448,7 +472,7 @@ static void continue_direction(struct http_filter *f, const struct direction_ops
     if (has_data || must_end) {
         struct buffer data;
         buffer_init(&data, &chain->io->buffers);
-        buffer_move(&data, &state->held);
+        put_held_before(state, &data);
         state->data_end_passed = data_ended && next != position;
         pass_data(chain, direction, next, &data, data_ended);
         buffer_deinit(&data);
@@ -545,11 +569,11 @@ void http_filter_continue_encoding(struct http_filter *f) {
 }
 
 struct buffer *http_filter_decoding_buffer(struct http_filter *f) {
-    return &f->chain->slots[f->index].decode.held;
+    return held_buffer(f->chain, &f->chain->slots[f->index].decode);
 }
 
 struct buffer *http_filter_encoding_buffer(struct http_filter *f) {
-    return &f->chain->slots[f->index].encode.held;
+    return held_buffer(f->chain, &f->chain->slots[f->index].encode);
 }
 
 static void inject_data(struct http_filter *f, const struct direction_ops *direction,

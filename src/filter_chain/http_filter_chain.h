@@ -50,7 +50,7 @@ struct filter_direction {
     bool trailers_added; /* by this filter, from its data callback */
     bool source_paused;  /* this filter's held bytes keep the source paused */
     bool in_callback;
-    struct buffer held;
+    struct buffer *held; /* in the chain's arena; NULL: nothing has been held */
 };
 struct filter_slot {
     struct http_filter *filter;

@@ -2,27 +2,24 @@
 #include "src/base/process_memory.h"
 
 #include <malloc.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
+
+#include "src/base/kernel_file.h"
 
 /* Less than this, and than this share of what is in use, is not worth a trim. */
 enum { TRIM_LEAST_BYTES = 512 * 1024, TRIM_SHARE = 16 };
 
 struct process_memory process_memory_read(void) {
-    FILE *file = fopen("/proc/self/statm", "re");
-    if (file == NULL) {
+    char line[128];
+    if (kernel_file_read("/proc/self/statm", line, sizeof(line), NULL) != STATUS_OK) {
         return (struct process_memory){.resident_bytes = 0};
     }
-    char line[128] = "";
     size_t fields[3] = {0}; // all, resident and file-backed pages, proc_pid_statm(5)
-    if (fgets(line, sizeof(line), file) != NULL) {
-        char *at = line;
-        for (size_t i = 0; i < 3; i++) {
-            fields[i] = strtoull(at, &at, 10);
-        }
+    char *at = line;
+    for (size_t i = 0; i < 3; i++) {
+        fields[i] = strtoull(at, &at, 10);
     }
-    (void)fclose(file);
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
     size_t of_files = fields[2] < fields[1] ? fields[2] : fields[1];
     return (struct process_memory){

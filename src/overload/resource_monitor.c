@@ -1,33 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "src/overload/resource_monitor.h"
 
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "src/base/kernel_file.h"
 #include "src/base/process_memory.h"
 
 enum { FILE_BYTES = 8192 }; /* memory.stat has some 2 KiB */
 
 /* A version 1 group without a limit shows the largest multiple of a page. */
 static const uint64_t V1_UNLIMITED = (uint64_t)INT64_MAX / 4096 * 4096;
-
-static enum status read_text(const char *path, char text[FILE_BYTES], struct error *err) {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) {
-        return error_set(err, STATUS_NOT_FOUND, "cannot open '%s'", path);
-    }
-    ssize_t got = read(fd, text, FILE_BYTES - 1);
-    (void)close(fd);
-    if (got < 0) {
-        return error_set(err, STATUS_IO, "cannot read '%s'", path);
-    }
-    text[got] = '\0';
-    return STATUS_OK;
-}
 
 /* ---- cgroup_memory ---- */
 
@@ -45,7 +30,7 @@ static enum status read_cgroup_file(const char *root, const char *name, char tex
                                     struct error *err) {
     char path[PATH_MAX];
     (void)snprintf(path, sizeof(path), "%s/%s", root, name);
-    return read_text(path, text, err);
+    return kernel_file_read(path, text, FILE_BYTES, err);
 }
 
 static uint64_t stat_value(const char *text, const char *key) {
@@ -103,7 +88,7 @@ static enum status read_cgroup(uint64_t max_bytes, double *pressure, struct erro
 static enum status read_injected(struct slice file, double *pressure, struct error *err) {
     char path[PATH_MAX], text[FILE_BYTES];
     (void)snprintf(path, sizeof(path), "%.*s", SLICE_ARG(file));
-    TRY(read_text(path, text, err));
+    TRY(kernel_file_read(path, text, sizeof(text), err));
     char *end = text;
     double value = strtod(text, &end);
     if (end == text || !(value >= 0 && value <= 1)) {

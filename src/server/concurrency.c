@@ -2,11 +2,11 @@
 /* How many workers, as Envoy 1.40 counts: hardware threads, the affinity mask, and the cgroup's CPU
  * quota, whichever is least; ENVOY_CGROUP_CPU_DETECTION=false leaves the quota out. */
 #include <sched.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "src/base/kernel_file.h"
 #include "src/server/options.h"
 
 static uint32_t affinity_count(void) {
@@ -18,33 +18,28 @@ static uint32_t affinity_count(void) {
     return (uint32_t)CPU_COUNT(&set);
 }
 
-static bool read_line(const char *path, char *line, int size) {
-    FILE *file = fopen(path, "re");
-    if (file == NULL) {
-        return false;
-    }
-    bool got = fgets(line, size, file) != NULL;
-    (void)fclose(file);
-    return got;
+enum { LINE_BYTES = 128 };
+
+static bool read_line(const char *path, char line[LINE_BYTES]) {
+    return kernel_file_read(path, line, LINE_BYTES, NULL) == STATUS_OK && line[0] != '\0';
 }
 
 /* "max 100000" or "150000 100000" (cgroup v2), quota and period in files of their own (v1). */
 static uint32_t cgroup_count(void) {
-    char line[128];
+    char line[LINE_BYTES];
     long long quota = -1;
     long long period = 0;
-    if (read_line("/sys/fs/cgroup/cpu.max", line, sizeof(line))) {
+    if (read_line("/sys/fs/cgroup/cpu.max", line)) {
         char *end = NULL;
         if (strncmp(line, "max", 3) == 0) {
             return UINT32_MAX;
         }
         quota = strtoll(line, &end, 10);
         period = end == NULL ? 0 : strtoll(end, NULL, 10);
-    } else if (read_line("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", line, sizeof(line))) {
+    } else if (read_line("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", line)) {
         quota = strtoll(line, NULL, 10);
-        period = read_line("/sys/fs/cgroup/cpu/cpu.cfs_period_us", line, sizeof(line))
-                     ? strtoll(line, NULL, 10)
-                     : 0;
+        period =
+            read_line("/sys/fs/cgroup/cpu/cpu.cfs_period_us", line) ? strtoll(line, NULL, 10) : 0;
     }
     if (quota <= 0 || period <= 0) {
         return UINT32_MAX;

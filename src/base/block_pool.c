@@ -19,11 +19,36 @@ void block_pool_deinit(struct block_pool *pool) {
     block_pool_trim(pool);
 }
 
+static void count_growth(struct block_growth *growth, size_t bytes) {
+    if (growth == NULL || growth->budget_bytes == NULL) {
+        return;
+    }
+    growth->bytes += bytes;
+    if (growth->bytes >= atomic_load_explicit(growth->budget_bytes, memory_order_relaxed)) {
+        growth->bytes = 0;
+        growth->on_used_up(growth->arg);
+    }
+}
+
+static __attribute__((noinline)) void *new_block(struct block_pool *pool) {
+    count_growth(pool->growth, pool->block_bytes);
+    return mem_alloc(pool->block_bytes);
+}
+
+static __attribute__((noinline)) void give_back(struct block_pool *pool, struct free_block *block) {
+    struct block_growth *growth = pool->growth;
+    if (growth != NULL) {
+        size_t bytes = pool->block_bytes;
+        growth->bytes -= bytes < growth->bytes ? bytes : growth->bytes;
+    }
+    mem_free(block);
+}
+
 void *block_pool_get(struct block_pool *pool) {
     pool->live_count++;
     struct free_block *block = pool->free_list;
     if (block == NULL) {
-        return mem_alloc(pool->block_bytes);
+        return new_block(pool);
     }
     memory_unpoison(block, pool->block_bytes);
     pool->free_list = block->next;
@@ -38,7 +63,7 @@ void block_pool_put(struct block_pool *pool, void *block) {
     ASSERT(pool->live_count > 0);
     pool->live_count--;
     if (pool->free_count >= pool->max_free) {
-        mem_free(block);
+        give_back(pool, block);
         return;
     }
     memory_unpoison(block, pool->block_bytes);
@@ -54,7 +79,7 @@ static void free_blocks(struct block_pool *pool, uint32_t count) {
         struct free_block *block = pool->free_list;
         memory_unpoison(block, pool->block_bytes);
         pool->free_list = block->next;
-        mem_free(block);
+        give_back(pool, block);
     }
     pool->free_count -= count;
     pool->least_free = pool->free_count;

@@ -8,16 +8,27 @@
 #ifndef SRC_BASE_BLOCK_POOL_H
 #define SRC_BASE_BLOCK_POOL_H
 
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
+
+/* How much more than before a thread's pools hold of the allocator's memory, against a budget that
+ * another thread may change. Looked at only where a pool asks the allocator. */
+struct block_growth {
+    uint64_t bytes;                       /* since the budget was last used up */
+    const _Atomic uint64_t *budget_bytes; /* NULL: nobody wants to know */
+    void (*on_used_up)(void *arg);        /* may not use the pool */
+    void *arg;
+};
 
 struct block_pool {
     void *free_list;
     size_t block_bytes;
     uint32_t free_count;
     uint32_t max_free;
-    uint32_t least_free; /* the fewest that lay free since block_pool_trim_unused */
-    uint64_t live_count; /* handed out and not returned */
+    uint32_t least_free;         /* the fewest that lay free since block_pool_trim_unused */
+    uint64_t live_count;         /* handed out and not returned */
+    struct block_growth *growth; /* NULL: not counted */
 };
 
 void block_pool_init(struct block_pool *pool, size_t block_bytes, uint32_t max_free);

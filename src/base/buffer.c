@@ -51,6 +51,11 @@ void buffer_pool_deinit(struct buffer_pool *pool) {
     block_pool_deinit(&pool->fragments);
 }
 
+void buffer_pool_count_growth(struct buffer_pool *pool, struct block_growth *growth) {
+    pool->chunks.growth = growth;
+    pool->fragments.growth = growth;
+}
+
 void buffer_pool_trim_unused(struct buffer_pool *pool) {
     block_pool_trim_unused(&pool->chunks);
     block_pool_trim_unused(&pool->fragments);

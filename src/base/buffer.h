@@ -29,6 +29,8 @@ struct buffer_pool {
 };
 void buffer_pool_init(struct buffer_pool *pool);
 void buffer_pool_deinit(struct buffer_pool *pool);
+/* The growth of both counts in `growth`, which outlives the pool. */
+void buffer_pool_count_growth(struct buffer_pool *pool, struct block_growth *growth);
 /* block_pool_trim_unused of both. */
 void buffer_pool_trim_unused(struct buffer_pool *pool);
 

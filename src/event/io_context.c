@@ -22,6 +22,8 @@ enum status io_context_init(struct io_context *io, uint32_t index, struct clock 
     }
     buffer_pool_init(&io->buffers);
     block_pool_init(&io->arena_blocks, IO_ARENA_BLOCK_BYTES, MAX_FREE_ARENA_BLOCKS);
+    buffer_pool_count_growth(&io->buffers, &io->growth);
+    io->arena_blocks.growth = &io->growth;
     random_init(&io->random);
     return STATUS_OK;
 }

@@ -30,6 +30,7 @@ struct io_context {
     struct mailbox *mailbox;
     struct buffer_pool buffers;
     struct block_pool arena_blocks;
+    struct block_growth growth; /* of both */
     struct random random;
     const struct config_snapshot *snapshot; /* current; swapped between callbacks, at a loop turn */
     struct upstream_manager *upstream; /* this thread's pools and balancers; NULL before set-up */
@@ -39,6 +40,7 @@ struct io_context {
     /* What this thread's HTTP/2 codecs share (one frame buffer, pools); src/http/h2 makes and frees it. */
     void *h2_shared;
     bool is_draining;
+    bool holds_reads; /* until the end of the turn: memory is short, what is held goes first */
 };
 
 /* Initialises loop, mailbox, pools and random; the pointers above stay NULL. */

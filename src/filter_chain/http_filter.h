@@ -67,6 +67,8 @@ struct http_filter_ops {
     void (*on_local_reply)(struct http_filter *f, uint32_t status, struct slice details);
     /* The stream is over and will be logged; headers are still there. */
     void (*on_stream_complete)(struct http_filter *f);
+    /* Body bytes that the filter keeps beside what the chain holds for it. */
+    size_t (*held_bytes)(const struct http_filter *f);
     /* Cancel timers and calls; the last call. */
     void (*on_destroy)(struct http_filter *f);
 };

@@ -75,6 +75,18 @@ void http_filter_chain_route_released(struct http_filter_chain *chain) {
     }
 }
 
+size_t http_filter_chain_held_bytes(const struct http_filter_chain *chain) {
+    size_t held = 0;
+    for (uint32_t i = 0; i < chain->count && !chain->is_destroyed; i++) {
+        const struct filter_slot *slot = &chain->slots[i];
+        held += slot->decode.held.len + slot->encode.held.len;
+        if (slot->filter->ops->held_bytes != NULL) {
+            held += slot->filter->ops->held_bytes(slot->filter);
+        }
+    }
+    return held;
+}
+
 void http_filter_chain_stream_complete(struct http_filter_chain *chain) {
     /* A stream that waits to run again has no filters; it may end all the same. */
     for (uint32_t i = 0; i < chain->count && !chain->is_destroyed; i++) {

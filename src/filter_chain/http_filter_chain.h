@@ -103,6 +103,8 @@ void http_filter_chain_local_reply(struct http_filter_chain *chain, const struct
 void http_filter_chain_pause_response(struct http_filter_chain *chain, bool pause);
 void http_filter_chain_route_changed(struct http_filter_chain *chain);
 void http_filter_chain_route_released(struct http_filter_chain *chain);
+/* Body bytes that the filters hold, in both directions. */
+size_t http_filter_chain_held_bytes(const struct http_filter_chain *chain);
 void http_filter_chain_stream_complete(struct http_filter_chain *chain);
 /* on_destroy of every filter, held bytes dropped. Idempotent. */
 void http_filter_chain_destroy(struct http_filter_chain *chain);

@@ -32,6 +32,7 @@ enum http_reset_reason {
     HTTP_RESET_CONNECTION_FAILURE,     /* never connected */
     HTTP_RESET_CONNECTION_TIMEOUT,
     HTTP_RESET_OVERFLOW,       /* a breaker or queue was full */
+    HTTP_RESET_OVERLOAD,       /* the overload manager takes its memory back */
     HTTP_RESET_PROTOCOL_ERROR, /* the peer's message on this stream was malformed */
 };
 const char *http_reset_reason_name(enum http_reset_reason reason);
@@ -103,6 +104,7 @@ struct http_codec_stream_ops {
     void (*encode_trailers)(struct http_codec_stream *s, const struct header_map *trailers);
     void (*reset)(struct http_codec_stream *s, enum http_reset_reason reason);
     void (*read_disable)(struct http_codec_stream *s, bool disable);
+    size_t (*held_bytes)(const struct http_codec_stream *s); /* NULL: none */
 };
 
 struct http_codec {
@@ -201,6 +203,12 @@ static inline void http_stream_reset(struct http_codec_stream *s, enum http_rese
  * consumes no more input (HTTP/1.1: dispatch again when enabled). Data already fed may still be delivered. */
 static inline void http_stream_read_disable(struct http_codec_stream *s, bool disable) {
     s->ops->read_disable(s, disable);
+}
+
+/* Body bytes of this stream alone that the codec holds, in either direction; what lies in its
+ * connection's buffers is not among them. */
+static inline size_t http_codec_stream_held_bytes(const struct http_codec_stream *s) {
+    return s->ops->held_bytes == NULL ? 0 : s->ops->held_bytes(s);
 }
 
 /* Common to all codecs. */

@@ -39,6 +39,8 @@ const char *http_reset_reason_name(enum http_reset_reason reason) {
         return "connection_timeout";
     case HTTP_RESET_OVERFLOW:
         return "overflow";
+    case HTTP_RESET_OVERLOAD:
+        return "overload_manager_reset";
     case HTTP_RESET_PROTOCOL_ERROR:
         return "protocol_error";
     }

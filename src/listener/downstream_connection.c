@@ -369,6 +369,15 @@ void downstream_connection_notify_drain(struct downstream_connection *conn, bool
     }
 }
 
+void downstream_connection_visit(struct downstream_connection *conn,
+                                 void (*visit)(void *arg, struct network_filter *filter),
+                                 void *arg) {
+    for (struct network_filter *filter = conn->chain.first; filter != NULL && !conn->is_closed;
+         filter = filter->next) {
+        visit(arg, filter);
+    }
+}
+
 void downstream_connection_drain(struct downstream_connection *conn,
                                  const struct drain_settings *settings, bool immediate) {
     if (conn->removal != NULL || conn->is_closed) {

@@ -68,6 +68,10 @@ void downstream_connection_drain(struct downstream_connection *conn,
                                  const struct drain_settings *settings, bool immediate);
 /* Tells the filters that the server or the listener drains. */
 void downstream_connection_notify_drain(struct downstream_connection *conn, bool immediate);
+/* Calls `visit` for each of its network filters, until it is closed. */
+void downstream_connection_visit(struct downstream_connection *conn,
+                                 void (*visit)(void *arg, struct network_filter *filter),
+                                 void *arg);
 void downstream_connection_close_now(struct downstream_connection *conn);
 
 /* downstream_inspect.c */

@@ -381,6 +381,23 @@ void worker_listeners_pause_accepting(struct worker_listeners *listeners, bool p
     }
 }
 
+static void visit_list(const struct list_node *head,
+                       void (*visit)(void *arg, struct network_filter *filter), void *arg) {
+    LIST_FOR_EACH (node, head) {
+        struct worker_listener *listener = LIST_ENTRY(node, struct worker_listener, node);
+        LIST_FOR_EACH_SAFE (at, &listener->connections) {
+            downstream_connection_visit(LIST_ENTRY(at, struct downstream_connection, node), visit,
+                                        arg);
+        }
+    }
+}
+
+void worker_listeners_visit(struct worker_listeners *listeners,
+                            void (*visit)(void *arg, struct network_filter *filter), void *arg) {
+    visit_list(&listeners->active, visit, arg);
+    visit_list(&listeners->retired, visit, arg);
+}
+
 uint64_t worker_listeners_connection_count(const struct worker_listeners *listeners) {
     return listeners->connection_count;
 }

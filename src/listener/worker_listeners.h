@@ -11,6 +11,7 @@
 #include "src/listener/drain.h"
 
 struct io_context;
+struct network_filter;
 struct worker_listeners;
 
 /* What all workers share; outlives them. */
@@ -43,6 +44,9 @@ void worker_listeners_set_health_failed(struct worker_listeners *listeners, bool
 /* While paused, new connections wait in the kernel's queue: all but those of listeners that bypass the
  * overload manager. */
 void worker_listeners_pause_accepting(struct worker_listeners *listeners, bool pause);
+/* Calls `visit` for each network filter of each open connection; it may close them. */
+void worker_listeners_visit(struct worker_listeners *listeners,
+                            void (*visit)(void *arg, struct network_filter *filter), void *arg);
 uint64_t worker_listeners_connection_count(const struct worker_listeners *listeners);
 
 #endif

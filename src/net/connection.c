@@ -333,6 +333,10 @@ static void read_input(struct connection *conn) {
             conn->is_read_pending = true;
             return;
         }
+        if (conn->io->holds_reads && !is_closing(conn)) {
+            event_loop_activate(conn->io->loop, &conn->watch, EVENT_READ);
+            return;
+        }
         conn->is_read_pending = false;
     } while (read_round(conn) && is_alive(conn));
     if (is_alive(conn) && conn->input.len > 0 && conn->input.len <= COMPACT_BYTES) {
@@ -672,6 +676,10 @@ bool connection_is_open(const struct connection *conn) {
 
 bool connection_is_above_high_watermark(const struct connection *conn) {
     return conn->is_above_high;
+}
+
+size_t connection_held_bytes(const struct connection *conn) {
+    return conn->input.len + conn->output.len;
 }
 
 size_t connection_unsent_bytes(const struct connection *conn) {

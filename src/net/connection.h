@@ -98,6 +98,8 @@ void connection_set_delayed_close(struct connection *conn, uint32_t timeout_ms);
 void connection_set_buffer_limit(struct connection *conn, uint32_t limit_bytes);
 bool connection_is_open(const struct connection *conn);
 bool connection_is_above_high_watermark(const struct connection *conn);
+/* Unsent, and received and not taken. */
+size_t connection_held_bytes(const struct connection *conn);
 size_t connection_unsent_bytes(const struct connection *conn);
 
 struct transport *connection_transport(struct connection *conn);

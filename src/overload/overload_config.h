@@ -37,10 +37,13 @@ struct overload_action_config {
 
 struct overload_config {
     uint32_t refresh_interval_ms;
+    uint32_t pressed_interval_ms; /* the same while any action is on to some extent */
     const struct resource_monitor_config *monitors;
     uint32_t monitor_count;
     const struct overload_action_config *actions; /* each action once */
     uint32_t action_count;
+    /* Streams that hold 2^tracked_power bytes or more may be reset; 0: none. */
+    uint32_t tracked_power;
 };
 
 #endif

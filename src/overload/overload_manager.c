@@ -8,13 +8,13 @@
 #include "src/event/event_loop.h"
 #include "src/event/io_context.h"
 #include "src/event/timer.h"
+#include "src/overload/overload_probe.h"
 #include "src/overload/overload_stats.h"
-#include "src/overload/resource_monitor.h"
 
 struct monitor {
     const struct resource_monitor_config *config;
     struct stats_scope *stats;
-    double pressure;
+    struct resource_usage usage; /* read last */
 };
 
 struct overload_manager {
@@ -22,6 +22,7 @@ struct overload_manager {
     struct timer refresh;
     struct monitor *monitors;                                /* as in the configuration */
     struct stats_scope *action_stats[OVERLOAD_ACTION_COUNT]; /* NULL: not configured */
+    uint32_t shown[OVERLOAD_ACTION_COUNT]; /* scales; a worker may have turned them up since */
     struct stats_scope *shrink_stats;
     struct stats_scope *stats;
     uint64_t refreshed_us; /* 0: not yet */
@@ -35,38 +36,25 @@ static uint32_t thread_of(const struct overload_manager *manager) {
 
 static void read_monitor(struct overload_manager *manager, struct monitor *monitor) {
     struct error err;
-    double pressure = 0;
-    if (resource_monitor_read(monitor->config, &pressure, &err) != STATUS_OK) {
+    if (resource_monitor_read(monitor->config, &monitor->usage, &err) != STATUS_OK) {
         stats_inc(monitor->stats, thread_of(manager), RESOURCE_STAT_FAILED_UPDATES);
         LOG(MAIN, DEBUG, "resource monitor '%.*s': %s", SLICE_ARG(monitor->config->name),
             err.message);
         return; // what was read last holds
     }
-    monitor->pressure = pressure;
     stats_set(monitor->stats, thread_of(manager), RESOURCE_STAT_PRESSURE,
-              (uint64_t)(pressure * 100));
+              (uint64_t)(monitor->usage.pressure * 100));
 }
 
 /* ---- actions ---- */
-
-static uint32_t trigger_scale(const struct overload_trigger_config *trigger, double pressure) {
-    if (pressure >= trigger->saturated_from) {
-        return OVERLOAD_SATURATED;
-    }
-    if (pressure <= trigger->scaling_from) {
-        return 0;
-    }
-    double share =
-        (pressure - trigger->scaling_from) / (trigger->saturated_from - trigger->scaling_from);
-    return (uint32_t)(share * OVERLOAD_SATURATED + 0.5);
-}
 
 static uint32_t action_scale(const struct overload_manager *manager,
                              const struct overload_action_config *action) {
     uint32_t scale = 0;
     for (uint32_t i = 0; i < action->trigger_count; i++) {
         const struct overload_trigger_config *trigger = &action->triggers[i];
-        uint32_t one = trigger_scale(trigger, manager->monitors[trigger->monitor].pressure);
+        uint32_t one =
+            overload_trigger_scale(trigger, manager->monitors[trigger->monitor].usage.pressure);
         scale = one > scale ? one : scale;
     }
     return scale;
@@ -75,11 +63,12 @@ static uint32_t action_scale(const struct overload_manager *manager,
 static void set_action(struct overload_manager *manager, enum overload_action action,
                        uint32_t scale) {
     const struct overload_manager_options *options = &manager->options;
-    uint32_t before = overload_scale(options->state, action);
+    atomic_store_explicit(&options->state->scale[action], scale, memory_order_relaxed);
+    uint32_t before = manager->shown[action];
     if (scale == before) {
         return;
     }
-    atomic_store_explicit(&options->state->scale[action], scale, memory_order_relaxed);
+    manager->shown[action] = scale;
     bool is_saturated = scale == OVERLOAD_SATURATED;
     struct stats_scope *stats = manager->action_stats[action];
     stats_set(stats, thread_of(manager), OVERLOAD_STAT_ACTIVE, is_saturated);
@@ -102,9 +91,29 @@ static void record_delay(struct overload_manager *manager) {
     manager->refreshed_us = now_us;
 }
 
-static void on_refresh(void *arg) {
-    struct overload_manager *manager = arg;
-    const struct overload_config *config = manager->options.config;
+static uint64_t least_left(const struct overload_manager *manager) {
+    uint64_t left = UINT64_MAX;
+    for (uint32_t i = 0; i < manager->options.config->monitor_count; i++) {
+        uint64_t one = manager->monitors[i].usage.left_bytes;
+        left = one < left ? one : left;
+    }
+    return left;
+}
+
+static bool is_pressed(const struct overload_manager *manager) {
+    for (uint32_t i = 0; i < OVERLOAD_ACTION_COUNT; i++) {
+        if (overload_scale(manager->options.state, i) > 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void overload_manager_refresh(struct overload_manager *manager) {
+    const struct overload_manager_options *options = &manager->options;
+    const struct overload_config *config = options->config;
+    atomic_store_explicit(&options->state->is_refresh_asked, false, memory_order_relaxed);
+    options->on_refresh(options->arg);
     record_delay(manager);
     for (uint32_t i = 0; i < config->monitor_count; i++) {
         read_monitor(manager, &manager->monitors[i]);
@@ -112,7 +121,14 @@ static void on_refresh(void *arg) {
     for (uint32_t i = 0; i < config->action_count; i++) {
         set_action(manager, config->actions[i].action, action_scale(manager, &config->actions[i]));
     }
-    timer_arm(manager->options.control->loop, &manager->refresh, config->refresh_interval_ms);
+    overload_set_growth_budget(options->state, least_left(manager));
+    timer_arm(options->control->loop, &manager->refresh,
+              is_pressed(manager) ? config->pressed_interval_ms : config->refresh_interval_ms);
+    options->on_refreshed(options->arg);
+}
+
+static void on_timer(void *arg) {
+    overload_manager_refresh(arg);
 }
 
 /* ---- life ---- */
@@ -151,7 +167,7 @@ static void make_scopes(struct overload_manager *manager) {
 struct overload_manager *overload_manager_new(const struct overload_manager_options *options) {
     struct overload_manager *manager = mem_calloc(1, sizeof(*manager));
     manager->options = *options;
-    timer_init(&manager->refresh, on_refresh, manager);
+    timer_init(&manager->refresh, on_timer, manager);
     manager->monitors = mem_calloc(options->config->monitor_count, sizeof(*manager->monitors));
     manager->stats =
         stats_scope_get(options->stats, SLICE("overload"), &overload_manager_stat_table);
@@ -160,7 +176,7 @@ struct overload_manager *overload_manager_new(const struct overload_manager_opti
 }
 
 void overload_manager_start(struct overload_manager *manager) {
-    on_refresh(manager);
+    overload_manager_refresh(manager);
 }
 
 void overload_manager_count_shrink(struct overload_manager *manager) {

@@ -12,7 +12,7 @@
 #include "src/event/io_context.h"
 #include "src/overload/overload_stats.h"
 
-enum { REFRESH_MS = 1000 };
+enum { REFRESH_MS = 1000, PRESSED_MS = 100 };
 
 static char path[] = "/tmp/overload_manager.XXXXXX";
 static struct virtual_clock clock;
@@ -41,6 +41,19 @@ static void on_change(void *arg, enum overload_action action, bool is_saturated)
     last_change = is_saturated;
 }
 
+static uint32_t begun, refreshes;
+
+static void on_refresh(void *arg) {
+    (void)arg;
+    begun++;
+}
+
+static void on_refreshed(void *arg) {
+    (void)arg;
+    refreshes++;
+    ck_assert_uint_eq(begun, refreshes);
+}
+
 static void setup(void) {
     (void)memcpy(path + sizeof(path) - sizeof("XXXXXX"), "XXXXXX", 6);
     int fd = mkstemp(path);
@@ -49,19 +62,30 @@ static void setup(void) {
     virtual_clock_init(&clock, UINT64_C(1700000000000000));
     ck_assert_int_eq(io_context_init(&control, 1, &clock.base, NULL), STATUS_OK);
     stats = stats_registry_new(2);
-    state = (struct overload_state){0};
+    state = (struct overload_state){.config = &config, .worker_count = 2};
     changes = 0;
+    begun = 0;
+    refreshes = 0;
     monitor = (struct resource_monitor_config){
         .name = SLICE("m"), .kind = RESOURCE_INJECTED, .file = slice_from_string(path)};
     triggers[0] = (struct overload_trigger_config){.scaling_from = 0.2, .saturated_from = 0.6};
     actions[0] = (struct overload_action_config){OVERLOAD_STOP_ACCEPTING_REQUESTS, triggers, 1};
-    config = (struct overload_config){REFRESH_MS, &monitor, 1, actions, 1};
+    config = (struct overload_config){
+        .refresh_interval_ms = REFRESH_MS,
+        .pressed_interval_ms = PRESSED_MS,
+        .monitors = &monitor,
+        .monitor_count = 1,
+        .actions = actions,
+        .action_count = 1,
+    };
     struct overload_manager_options options = {
         .control = &control,
         .config = &config,
         .state = &state,
         .stats = stats,
         .on_change = on_change,
+        .on_refresh = on_refresh,
+        .on_refreshed = on_refreshed,
     };
     manager = overload_manager_new(&options);
 }
@@ -145,6 +169,59 @@ START_TEST(a_reading_that_fails_changes_nothing) {
 }
 END_TEST
 
+static void advance_ms(uint64_t ms) {
+    virtual_clock_advance(&clock, ms * 1000);
+    (void)event_loop_run_once(control.loop, 0);
+}
+
+START_TEST(refreshes_come_faster_under_pressure) {
+    put("0");
+    overload_manager_start(manager);
+    ck_assert_uint_eq(refreshes, 1);
+    advance_ms(REFRESH_MS - 1);
+    ck_assert_uint_eq(refreshes, 1);
+    put("0.3");
+    advance_ms(1);
+    ck_assert_uint_eq(refreshes, 2);
+    put("0.1");
+    advance_ms(PRESSED_MS);
+    ck_assert_uint_eq(refreshes, 3);
+    advance_ms(REFRESH_MS - 1);
+    ck_assert_uint_eq(refreshes, 3);
+    advance_ms(1);
+    ck_assert_uint_eq(refreshes, 4);
+}
+END_TEST
+
+START_TEST(a_refresh_that_is_asked_for_moves_the_next) {
+    put("0");
+    overload_manager_start(manager);
+    advance_ms(REFRESH_MS - 1);
+    put("0.6");
+    overload_manager_refresh(manager);
+    ck_assert(overload_is_saturated(&state, OVERLOAD_STOP_ACCEPTING_REQUESTS));
+    advance_ms(1);
+    ck_assert_uint_eq(refreshes, 2);
+    advance_ms(PRESSED_MS - 1);
+    ck_assert_uint_eq(refreshes, 3);
+}
+END_TEST
+
+START_TEST(workers_may_take_a_share_of_the_memory_that_is_left) {
+    put("0.5");
+    overload_manager_start(manager);
+    ck_assert_uint_eq(state.growth_budget_bytes, UINT64_MAX);
+    monitor = (struct resource_monitor_config){
+        .name = SLICE("m"), .kind = RESOURCE_FIXED_HEAP, .max_bytes = UINT64_C(1) << 40};
+    overload_manager_refresh(manager);
+    ck_assert_uint_lt(state.growth_budget_bytes, (UINT64_C(1) << 40) / 8);
+    ck_assert_uint_gt(state.growth_budget_bytes, (UINT64_C(1) << 40) / 9);
+    monitor.max_bytes = 4096;
+    overload_manager_refresh(manager);
+    ck_assert_uint_eq(state.growth_budget_bytes, 128 * 1024);
+}
+END_TEST
+
 START_TEST(a_scale_is_a_probability) {
     struct random random;
     random_init_seed(&random, 1);
@@ -170,6 +247,9 @@ int main(void) {
     tcase_add_test(tests, a_threshold_is_on_or_off);
     tcase_add_test(tests, the_furthest_trigger_decides);
     tcase_add_test(tests, a_reading_that_fails_changes_nothing);
+    tcase_add_test(tests, refreshes_come_faster_under_pressure);
+    tcase_add_test(tests, a_refresh_that_is_asked_for_moves_the_next);
+    tcase_add_test(tests, workers_may_take_a_share_of_the_memory_that_is_left);
     tcase_add_test(tests, a_scale_is_a_probability);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);

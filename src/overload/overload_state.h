@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "src/base/random.h"
 
@@ -18,7 +19,8 @@
     X(DISABLE_HTTP_KEEPALIVE, "envoy.overload_actions.disable_http_keepalive")                     \
     X(STOP_ACCEPTING_CONNECTIONS, "envoy.overload_actions.stop_accepting_connections")             \
     X(REJECT_INCOMING_CONNECTIONS, "envoy.overload_actions.reject_incoming_connections")           \
-    X(SHRINK_HEAP, "envoy.overload_actions.shrink_heap")
+    X(SHRINK_HEAP, "envoy.overload_actions.shrink_heap")                                           \
+    X(RESET_HIGH_MEMORY_STREAM, "envoy.overload_actions.reset_high_memory_stream")
 
 enum overload_action {
 #define OVERLOAD_ACTION_ENUM(id, name) OVERLOAD_##id,
@@ -28,11 +30,18 @@ enum overload_action {
 };
 extern const char *const overload_action_names[OVERLOAD_ACTION_COUNT];
 
+struct overload_config;
+
 /* A scale: 0 is off, this much is fully on. */
 enum { OVERLOAD_SATURATED = 10000 };
 
 struct overload_state {
     _Atomic uint32_t scale[OVERLOAD_ACTION_COUNT];
+    /* How much more memory a worker may take before it asks for a refresh. UINT64_MAX: no limit. */
+    _Atomic uint64_t growth_budget_bytes;
+    _Atomic bool is_refresh_asked;        /* of the control thread, and not yet begun */
+    const struct overload_config *config; /* set before any worker runs; NULL: nothing is watched */
+    uint32_t worker_count;
 };
 
 /* A NULL state is one without overload. */

@@ -18,3 +18,8 @@ const struct stat_table overload_action_stat_table = {"overload.<action>", actio
 static const struct stat_def shrink_defs[] = {SHRINK_HEAP_STATS(STAT_DEF)};
 const struct stat_table shrink_heap_stat_table = {"overload.envoy.overload_actions.shrink_heap",
                                                   shrink_defs, ARRAY_LEN(shrink_defs)};
+
+static const struct stat_def stream_reset_defs[] = {STREAM_RESET_STATS(STAT_DEF)};
+const struct stat_table stream_reset_stat_table = {
+    "envoy.overload_actions.reset_high_memory_stream", stream_reset_defs,
+    ARRAY_LEN(stream_reset_defs)};

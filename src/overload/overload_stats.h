@@ -46,4 +46,13 @@ enum shrink_heap_stat {
 };
 extern const struct stat_table shrink_heap_stat_table;
 
+/* Not below "overload.", as in Envoy: "envoy.overload_actions.reset_high_memory_stream.". */
+#define STREAM_RESET_STATS(X) X(COUNT, "count", COUNTER, "streams that were reset")
+enum stream_reset_stat {
+#define STREAM_RESET_STAT_ENUM(id, name, kind, doc) STREAM_RESET_STAT_##id,
+    STREAM_RESET_STATS(STREAM_RESET_STAT_ENUM)
+#undef STREAM_RESET_STAT_ENUM
+};
+extern const struct stat_table stream_reset_stat_table;
+
 #endif

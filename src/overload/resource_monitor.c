@@ -72,20 +72,31 @@ enum status cgroup_memory_read(const char *root, struct cgroup_memory *memory, s
     return error_set(err, STATUS_NOT_FOUND, "no memory control group in '%s'", root);
 }
 
-static enum status read_cgroup(uint64_t max_bytes, double *pressure, struct error *err) {
+static struct resource_usage of_limit(uint64_t used, uint64_t limit) {
+    return (struct resource_usage){
+        .pressure = (double)used / (double)limit,
+        .left_bytes = used < limit ? limit - used : 0,
+    };
+}
+
+static enum status read_cgroup(uint64_t max_bytes, struct resource_usage *usage,
+                               struct error *err) {
     struct cgroup_memory memory;
     TRY(cgroup_memory_read(CGROUP_ROOT, &memory, err));
     uint64_t limit = memory.limit_bytes;
     if (max_bytes != 0 && max_bytes < limit) {
         limit = max_bytes;
     }
-    *pressure = limit == UINT64_MAX ? 0 : (double)memory.used_bytes / (double)limit;
+    if (limit != UINT64_MAX) {
+        *usage = of_limit(memory.used_bytes, limit);
+    }
     return STATUS_OK;
 }
 
 /* ---- injected_resource ---- */
 
-static enum status read_injected(struct slice file, double *pressure, struct error *err) {
+static enum status read_injected(struct slice file, struct resource_usage *usage,
+                                 struct error *err) {
     char path[PATH_MAX], text[FILE_BYTES];
     (void)snprintf(path, sizeof(path), "%.*s", SLICE_ARG(file));
     TRY(kernel_file_read(path, text, sizeof(text), err));
@@ -94,20 +105,27 @@ static enum status read_injected(struct slice file, double *pressure, struct err
     if (end == text || !(value >= 0 && value <= 1)) {
         return error_set(err, STATUS_INVALID, "no number from 0 to 1 in '%s'", path);
     }
-    *pressure = value;
+    usage->pressure = value;
     return STATUS_OK;
 }
 
-enum status resource_monitor_read(const struct resource_monitor_config *config, double *pressure,
-                                  struct error *err) {
+enum status resource_monitor_read(const struct resource_monitor_config *config,
+                                  struct resource_usage *usage, struct error *err) {
+    struct resource_usage read = {.left_bytes = UINT64_MAX};
+    enum status status = STATUS_OK;
     switch (config->kind) {
     case RESOURCE_FIXED_HEAP:
-        *pressure = (double)process_memory_read().private_bytes / (double)config->max_bytes;
-        return STATUS_OK;
+        read = of_limit(process_memory_read().private_bytes, config->max_bytes);
+        break;
     case RESOURCE_CGROUP_MEMORY:
-        return read_cgroup(config->max_bytes, pressure, err);
+        status = read_cgroup(config->max_bytes, &read, err);
+        break;
     case RESOURCE_INJECTED:
+        status = read_injected(config->file, &read, err);
         break;
     }
-    return read_injected(config->file, pressure, err);
+    if (status == STATUS_OK) {
+        *usage = read;
+    }
+    return status;
 }

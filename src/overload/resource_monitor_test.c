@@ -101,15 +101,15 @@ START_TEST(injected_takes_numbers_from_0_to_1_only) {
     };
     char path[PATH_MAX];
     struct resource_monitor_config config = injected(path);
-    double pressure = 7;
-    ck_assert_int_ne(resource_monitor_read(&config, &pressure, NULL), STATUS_OK);
+    struct resource_usage usage = {.pressure = 7};
+    ck_assert_int_ne(resource_monitor_read(&config, &usage, NULL), STATUS_OK);
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         put("pressure", cases[i].text);
         struct error err;
-        pressure = 7;
-        enum status status = resource_monitor_read(&config, &pressure, &err);
+        usage.pressure = 7;
+        enum status status = resource_monitor_read(&config, &usage, &err);
         ck_assert_msg((status == STATUS_OK) == cases[i].is_ok, "'%s'", cases[i].text);
-        ck_assert_double_eq(pressure, cases[i].is_ok ? cases[i].value : 7);
+        ck_assert_double_eq(usage.pressure, cases[i].is_ok ? cases[i].value : 7);
     }
 }
 END_TEST
@@ -118,14 +118,15 @@ START_TEST(fixed_heap_grows_with_memory_that_is_touched) {
     enum { BYTES = 32 << 20 };
     struct resource_monitor_config config = {
         .name = SLICE("h"), .kind = RESOURCE_FIXED_HEAP, .max_bytes = BYTES};
-    double before = 0, after = 0;
+    struct resource_usage before, after;
     ck_assert_int_eq(resource_monitor_read(&config, &before, NULL), STATUS_OK);
     void *memory = mmap(NULL, BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     ck_assert_ptr_ne(memory, MAP_FAILED);
     (void)memset(memory, 1, BYTES);
     ck_assert_int_eq(resource_monitor_read(&config, &after, NULL), STATUS_OK);
     (void)munmap(memory, BYTES);
-    ck_assert_double_ge(after - before, 0.9);
+    ck_assert_double_ge(after.pressure - before.pressure, 0.9);
+    ck_assert_uint_lt(after.left_bytes, before.left_bytes);
 }
 END_TEST
 

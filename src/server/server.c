@@ -125,6 +125,7 @@ static enum status make_control(struct server *server, struct error *err) {
 }
 
 static enum status make_data_path(struct server *server, struct error *err) {
+    server_init_overload(server);
     server->clusters = cluster_manager_new(&server->control, server->store, server->stats);
     server->upstream = upstream_manager_new(&server->control, server->clusters);
     server->listeners =
@@ -142,7 +143,9 @@ static enum status make_data_path(struct server *server, struct error *err) {
             .drain = &server->drain,
             .limits = &server->limits,
             .overload = &server->overload_state,
+            .stream_resets = server->stream_resets,
             .control = server->control.mailbox,
+            .on_memory = server_on_worker_memory,
             .on_drained = server_on_worker_drained,
             .arg = server,
         };
@@ -325,6 +328,7 @@ void server_free(struct server *server) {
     admin_free(server->admin);
     if (server->control.loop != NULL) {
         overload_manager_free(server->overload);
+        server->overload = NULL; // workers may still ask for a refresh
         timer_cancel(&server->flush_timer);
         timer_cancel(&server->trim_timer);
         timer_cancel(&server->deadline_timer);
@@ -334,6 +338,7 @@ void server_free(struct server *server) {
         stats_scope_unref(server->server_scope);
         stats_scope_unref(server->http1_scope);
         stats_scope_unref(server->http2_scope);
+        stats_scope_unref(server->stream_resets);
         stats_registry_free(server->stats);
         io_context_deinit(&server->control);
     }

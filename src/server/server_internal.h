@@ -25,6 +25,12 @@ struct overload_manager;
 struct xds;
 struct xds_transport;
 
+/* When memory that reset streams held was last given back to the kernel. */
+struct overload_trim {
+    uint64_t resets_seen; /* of the workers' count */
+    uint64_t next_us;     /* not before */
+};
+
 struct server {
     const struct options *options;
     uint32_t concurrency;
@@ -68,6 +74,8 @@ struct server {
     struct heap_trim heap_trim;
     struct overload_state overload_state;
     struct overload_manager *overload; /* NULL: nothing is watched */
+    struct stats_scope *stream_resets; /* stream_reset_stat_table */
+    struct overload_trim overload_trim;
     bool health_failed;
     bool is_shutting_down;
     bool drain_inbound_only;
@@ -85,7 +93,9 @@ void server_refresh_stats(struct server *server);
 extern const struct signals_callbacks server_signals;
 
 /* server_overload.c */
+void server_init_overload(struct server *server);
 void server_start_overload(struct server *server);
+void server_on_worker_memory(void *server);
 /* While the action shrink_heap is on: to be called now and then. */
 void server_shrink_heap(struct server *server);
 

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /* What the overload manager finds, carried out: the actions that are no check on the data path. */
+#include "src/base/clock.h"
 #include "src/overload/overload_manager.h"
+#include "src/overload/overload_stats.h"
 #include "src/server/server_internal.h"
+
+enum { TRIM_PAUSE = 9 }; /* times as long as it took */
 
 void server_shrink_heap(struct server *server) {
     if (!overload_is_saturated(&server->overload_state, OVERLOAD_SHRINK_HEAP)) {
@@ -27,6 +31,51 @@ static void on_change(void *arg, enum overload_action action, bool is_saturated)
     }
 }
 
+/* What streams held that were reset is the allocator's, not yet the kernel's: the next reading would
+ * ask for more of them. Over a large heap a trim takes long, and workers wait for it: one part in ten
+ * of the time at most. */
+static void on_refresh(void *arg) {
+    struct server *server = arg;
+    struct overload_trim *trim = &server->overload_trim;
+    uint64_t resets = stats_value(server->stream_resets, STREAM_RESET_STAT_COUNT);
+    uint64_t now_us = clock_system()->monotonic_us(clock_system());
+    if (resets == trim->resets_seen || now_us < trim->next_us) {
+        return;
+    }
+    trim->resets_seen = resets;
+    heap_trim_start(&server->heap_trim);
+    uint64_t end_us = clock_system()->monotonic_us(clock_system());
+    trim->next_us = end_us + (end_us - now_us) * TRIM_PAUSE;
+}
+
+static void on_refreshed(void *arg) {
+    struct server *server = arg;
+    if (overload_scale(&server->overload_state, OVERLOAD_RESET_HIGH_MEMORY_STREAM) == 0 ||
+        server->settings.overload->tracked_power == 0) {
+        return;
+    }
+    for (uint32_t i = 0; i < server->concurrency; i++) {
+        worker_reset_streams(server->workers[i]);
+    }
+}
+
+void server_on_worker_memory(void *arg) {
+    struct server *server = arg;
+    if (server->overload != NULL) {
+        overload_manager_refresh(server->overload);
+    }
+}
+
+void server_init_overload(struct server *server) {
+    atomic_store_explicit(&server->overload_state.growth_budget_bytes, UINT64_MAX,
+                          memory_order_relaxed);
+    server->overload_state.config = server->settings.overload;
+    server->overload_state.worker_count = server->concurrency;
+    server->stream_resets =
+        stats_scope_get(server->stats, SLICE("envoy.overload_actions.reset_high_memory_stream"),
+                        &stream_reset_stat_table);
+}
+
 void server_start_overload(struct server *server) {
     if (server->settings.overload == NULL) {
         return;
@@ -37,6 +86,8 @@ void server_start_overload(struct server *server) {
         .state = &server->overload_state,
         .stats = server->stats,
         .on_change = on_change,
+        .on_refresh = on_refresh,
+        .on_refreshed = on_refreshed,
         .arg = server,
     };
     server->overload = overload_manager_new(&options);

@@ -11,6 +11,9 @@
 #include "src/event/event_loop.h"
 #include "src/event/mailbox.h"
 #include "src/event/timer.h"
+#include "src/overload/overload_probe.h"
+#include "src/overload/overload_stats.h"
+#include "src/stream/stream_memory.h"
 #include "src/upstream/upstream.h"
 
 struct worker {
@@ -20,6 +23,7 @@ struct worker {
     struct upstream_manager *upstream;
     struct timer flush_timer;
     struct timer trim_timer;
+    struct event_deferred reset, after_reset; /* of streams */
     pthread_t thread;
     bool is_running;
 };
@@ -52,6 +56,8 @@ static void *run(void *arg) {
     worker->upstream = NULL;
     timer_cancel(&worker->flush_timer);
     timer_cancel(&worker->trim_timer);
+    event_loop_defer_cancel(&worker->reset);
+    event_loop_defer_cancel(&worker->after_reset);
     file_writer_flush(worker->options.files, &worker->io);
     return NULL;
 }
@@ -101,6 +107,74 @@ static void shrink_heap(void *arg) {
     io_context_trim_unused(&worker->io);
 }
 
+/* ---- when memory is short ---- */
+
+static void ask_for_refresh(struct worker *worker) {
+    if (!atomic_exchange_explicit(&worker->options.overload->is_refresh_asked, true,
+                                  memory_order_relaxed)) {
+        mailbox_call(worker->options.control, worker->options.on_memory, worker->options.arg);
+    }
+}
+
+static bool may_reset(const struct worker *worker) {
+    const struct overload_state *state = worker->options.overload;
+    return overload_scale(state, OVERLOAD_RESET_HIGH_MEMORY_STREAM) > 0 &&
+           state->config->tracked_power > 0 && worker->listeners != NULL;
+}
+
+/* Behind the turn's other work: the streams' memory is in the pools now. */
+static void after_reset(void *arg) {
+    struct worker *worker = arg;
+    worker->io.holds_reads = false;
+    shrink_heap(worker);
+    ask_for_refresh(worker);
+}
+
+static void reset_streams(void *arg) {
+    struct worker *worker = arg;
+    if (may_reset(worker)) {
+        const struct overload_state *state = worker->options.overload;
+        struct stream_memory memory;
+        stream_memory_init(&memory, state->config->tracked_power,
+                           overload_scale(state, OVERLOAD_RESET_HIGH_MEMORY_STREAM));
+        worker_listeners_visit(worker->listeners, stream_memory_add, &memory);
+        stats_add(worker->options.stream_resets, worker->io.index, STREAM_RESET_STAT_COUNT,
+                  stream_memory_reset(&memory));
+    }
+}
+
+static void on_reset_deferred(void *arg) {
+    struct worker *worker = arg;
+    reset_streams(worker);
+    event_loop_defer(worker->io.loop, &worker->after_reset);
+}
+
+/* From within an allocation: what is to be done is left to the end of the turn. Until then nothing more
+ * is read. */
+static void on_growth(void *arg) {
+    struct worker *worker = arg;
+    overload_probe(worker->options.overload);
+    if (may_reset(worker)) {
+        worker->io.holds_reads = true;
+        event_loop_defer(worker->io.loop, &worker->reset);
+    } else {
+        ask_for_refresh(worker);
+    }
+}
+
+static void watch_growth(struct worker *worker) {
+    event_deferred_init(&worker->reset, on_reset_deferred, worker);
+    event_deferred_init(&worker->after_reset, after_reset, worker);
+    if (worker->options.overload->config == NULL) {
+        return;
+    }
+    worker->io.growth = (struct block_growth){
+        .budget_bytes = &worker->options.overload->growth_budget_bytes,
+        .on_used_up = on_growth,
+        .arg = worker,
+    };
+}
+
 /* ---- on the control thread ---- */
 
 struct worker *worker_new(const struct worker_options *options, struct error *err) {
@@ -111,6 +185,7 @@ struct worker *worker_new(const struct worker_options *options, struct error *er
         return NULL;
     }
     worker->io.overload = options->overload;
+    watch_growth(worker);
     timer_init(&worker->flush_timer, on_flush, worker);
     timer_init(&worker->trim_timer, on_trim, worker);
     worker->upstream = upstream_manager_new(&worker->io, options->clusters);
@@ -163,6 +238,10 @@ void worker_pause_accepting(struct worker *worker, bool pause) {
 
 void worker_shrink_heap(struct worker *worker) {
     mailbox_call(worker->io.mailbox, shrink_heap, worker);
+}
+
+void worker_reset_streams(struct worker *worker) {
+    mailbox_call(worker->io.mailbox, reset_streams, worker);
 }
 
 void worker_stop(struct worker *worker) {

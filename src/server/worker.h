@@ -13,6 +13,7 @@ struct cluster_manager;
 struct config_store;
 struct file_writer;
 struct overload_state;
+struct stats_scope;
 struct worker;
 
 struct worker_options {
@@ -24,8 +25,11 @@ struct worker_options {
     uint32_t file_flush_ms;
     const struct drain_settings *drain;
     struct listener_limits *limits;
-    const struct overload_state *overload;
+    struct overload_state *overload;
+    struct stats_scope *stream_resets; /* stream_reset_stat_table; outlives the worker */
     struct mailbox *control;
+    /* On the control thread: a refresh of the overload manager is asked for. */
+    void (*on_memory)(void *arg);
     /* On the control thread, once per worker, when a shutdown has nothing left to wait for. */
     void (*on_drained)(void *arg);
     void *arg;
@@ -41,6 +45,8 @@ void worker_set_health_failed(struct worker *worker, bool failed);
 void worker_pause_accepting(struct worker *worker, bool pause);
 /* Gives back the memory that its pools hold and nobody uses. */
 void worker_shrink_heap(struct worker *worker);
+/* Resets the streams that hold most, as far as the overload action is on. */
+void worker_reset_streams(struct worker *worker);
 /* Stops the loop and joins; what is open is closed. */
 void worker_stop(struct worker *worker);
 void worker_free(struct worker *worker);

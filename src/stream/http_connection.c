@@ -31,6 +31,10 @@ static void close_socket(struct http_connection *conn, enum connection_close_kin
     connection_close(socket_of(conn), kind);
 }
 
+void http_connection_close_now(struct http_connection *conn) {
+    close_socket(conn, CONNECTION_CLOSE_NOW);
+}
+
 /* A client may still be sending: the delayed close lets it read our last bytes. At the server's end
  * nobody waits for that, a request that was not taken is safe to repeat. */
 static void close_in_order(struct http_connection *conn) {

@@ -77,6 +77,8 @@ void http_connection_stream_ended(struct http_connection *conn, bool request_was
 void http_connection_begin_drain(struct http_connection *conn);
 /* True when this response should tell the client to go (drain, max requests, …). */
 bool http_connection_should_drain(struct http_connection *conn);
+/* Drops what is unsent. */
+void http_connection_close_now(struct http_connection *conn);
 /* Counted pause of the socket. */
 void http_connection_read_disable(struct http_connection *conn, bool disable);
 /* At the end of the turn, offers the codec again what it left in the input. */

@@ -114,6 +114,16 @@ void http_stream_abort(struct http_stream *stream, enum http_reset_reason reason
     http_stream_finish(stream);
 }
 
+void http_stream_overload_reset(struct http_stream *stream) {
+    struct http_connection *conn = stream->conn;
+    bool is_http1 = stream->info.protocol != HTTP_2;
+    stream_info_set_flag(&stream->info, RESPONSE_FLAG_OVERLOAD_MANAGER);
+    http_stream_abort(stream, HTTP_RESET_OVERLOAD, SLICE("overload"));
+    if (is_http1) {
+        http_connection_close_now(conn);
+    }
+}
+
 void http_stream_response_ended(struct http_stream *stream) {
     stream->response = STREAM_HALF_ENDED;
     if (stream->is_finished || stream->request == STREAM_HALF_ENDED || stream->codec == NULL) {

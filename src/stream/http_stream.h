@@ -73,6 +73,9 @@ void http_stream_local_reply(struct http_stream *stream, const struct local_repl
 /* Ends both directions without an answer. */
 void http_stream_abort(struct http_stream *stream, enum http_reset_reason reason,
                        struct slice details);
+/* The overload manager takes back what the stream holds: ends both directions, and with HTTP/1.1 the
+ * connection, at once. */
+void http_stream_overload_reset(struct http_stream *stream);
 void http_stream_log_input(const struct http_stream *stream, struct log_format_input *input);
 
 /* stream_timeouts.c */

@@ -86,6 +86,8 @@ void upstream_request_read_disable(struct upstream_request *request, bool disabl
 /* Ends the attempt: no callback follows. Also needed after on_stream_closed or on_reset, in which case
  * it only lets go; the request is dead afterwards. */
 void upstream_request_end(struct upstream_request *request, enum http_reset_reason reason);
+/* Body bytes held for it, here and on its connection, in both directions. */
+size_t upstream_request_held_bytes(const struct upstream_request *request);
 struct host *upstream_request_host(const struct upstream_request *request);
 /* The cluster as it is now; NULL once it was removed. */
 const struct cluster_part *upstream_request_cluster(const struct upstream_request *request);

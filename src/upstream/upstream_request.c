@@ -488,6 +488,18 @@ void upstream_request_end(struct upstream_request *request, enum http_reset_reas
     conn_pool_check_unused(pool);
 }
 
+size_t upstream_request_held_bytes(const struct upstream_request *request) {
+    CHECK_MAGIC(request, UPSTREAM_REQUEST_MAGIC);
+    size_t held = request->body.len;
+    if (request->state == UPSTREAM_REQUEST_ACTIVE) {
+        const struct http_client *client = request->client;
+        // Of a connection that is shared nobody knows whose the bytes are.
+        held += http_codec_stream_held_bytes(request->stream) +
+                connection_held_bytes(client->connection) / client->active;
+    }
+    return held;
+}
+
 struct host *upstream_request_host(const struct upstream_request *request) {
     return request->pool->host->host;
 }

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The overload manager by memory that is really used: uploads that nobody reads fill the heap, then
-new requests are refused; when the uploads have gone, requests are served again."""
+new requests are refused; when the uploads have gone, requests are served again. Near the limit of a
+control group, without any configuration, the streams that hold most are reset."""
 
 import pathlib
+import socket
 import sys
 
 import pytest
@@ -11,6 +13,7 @@ sys.path.append(str(pathlib.Path(__file__).resolve().parents[2] / "tools" / "ben
 
 import clients  # noqa: E402  pylint: disable=wrong-import-position
 import config  # noqa: E402  pylint: disable=wrong-import-position
+import memory_group  # noqa: E402  pylint: disable=wrong-import-position
 import programs  # noqa: E402  pylint: disable=wrong-import-position
 import rig as rig_module  # noqa: E402  pylint: disable=wrong-import-position
 import stalled_origin  # noqa: E402  pylint: disable=wrong-import-position
@@ -66,3 +69,46 @@ def test_requests_are_refused_while_memory_is_short(rig):
     programs.wait_until(lambda: not is_active(proxy), "the heap stays full", 30)
     assert clients.Http1(port).get("/").status == 200
     proxy.check_alive()
+
+
+GROUP_LIMIT = 32 * MIB
+CLIENTS = 1000
+RESETS = "envoy.overload_actions.reset_high_memory_stream.count"
+
+
+@pytest.fixture
+def small_group(rig, tmp_path):
+    """The rig's proxies run in a group that a burst of 32 KiB for each of CLIENTS overfills twice."""
+    group = memory_group.MemoryGroup(GROUP_LIMIT)
+    rig.binary = str(group.wrapper(rig.binary, tmp_path / "sallyport"))
+    yield group
+    rig.runner.stop_all()
+    programs.wait_until(group.is_empty, "the group is empty")
+    group.close()
+
+
+def check_survival(rig, group, proxy):
+    proxy.check_alive()
+    assert group.kills() == 0
+    assert group.number("memory.max_usage_in_bytes") < GROUP_LIMIT
+    assert proxy.stat(RESETS) > 0
+    programs.wait_until(lambda: clients.Http1(proxy.port()).get("/").status == 200, "served")
+
+
+def test_uploads_that_nobody_reads_do_not_overfill_a_small_group(rig, small_group):
+    stalled, working = rig.origin("--stalled"), rig.origin()
+    proxy = rig.proxy(stalled_origin.bootstrap(stalled.port, working.port))
+    uploads = [stalled_origin.Upload(proxy.port(), 10 * MIB) for _ in range(CLIENTS)]
+    stalled_origin.push_until_stalled(uploads, 0.5, may_be_reset=True)
+    check_survival(rig, small_group, proxy)
+
+
+def test_downloads_that_nobody_reads_do_not_overfill_a_small_group(rig, small_group):
+    stalled, working = rig.origin("--stalled"), rig.origin()
+    proxy = rig.proxy(stalled_origin.bootstrap(stalled.port, working.port))
+    readers = [programs.connect(proxy.port()) for _ in range(CLIENTS)]
+    for reader in readers:
+        reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        reader.sendall(b"GET /big/%d HTTP/1.1\r\nhost: a\r\n\r\n" % (10 * MIB))
+    programs.wait_until(lambda: proxy.stat(RESETS) > 0, "no stream was reset")
+    check_survival(rig, small_group, proxy)

@@ -44,7 +44,7 @@ class Upload:
         self.socket.close()
 
 
-def push_until_stalled(uploads, seconds):
+def push_until_stalled(uploads, seconds, may_be_reset=False):
     """All that is taken; over when nothing was for so long."""
     poll, by_fd, total = select.epoll(), {}, 0
     for upload in uploads:
@@ -52,7 +52,13 @@ def push_until_stalled(uploads, seconds):
         poll.register(upload.socket.fileno(), select.EPOLLOUT)
     while ready := poll.poll(seconds, 256):
         for number, _ in ready:
-            total += by_fd[number].push()
+            try:
+                total += by_fd[number].push()
+            except (AssertionError, OSError):
+                if not may_be_reset:
+                    raise
+                poll.unregister(number)
+                continue
             if not by_fd[number].left:
                 poll.unregister(number)
     poll.close()

@@ -17,7 +17,9 @@ typedef Envoy__Extensions__ResourceMonitors__CgroupMemory__V3__CgroupMemoryConfi
 typedef Envoy__Extensions__ResourceMonitors__InjectedResource__V3__InjectedResourceConfig Injected;
 
 /* A burst fills megabytes within a second; a reading is three small files. */
-enum { DEFAULT_REFRESH_MS = 1000, EDGE_REFRESH_MS = 250 };
+enum { DEFAULT_REFRESH_MS = 1000, EDGE_REFRESH_MS = 250, EDGE_PRESSED_MS = 25 };
+/* Whatever a stream holds, it holds in pieces of this size (BUFFER_CHUNK_BYTES). */
+enum { EDGE_TRACKED_POWER = 14 };
 
 /* ---- monitors ---- */
 
@@ -173,7 +175,6 @@ static bool decode_triggers(struct decoder *d, const OVERLOAD(OverloadAction) * 
 /* Envoy's, and not built. */
 static const char *const other_actions[] = {
     "envoy.overload_actions.reduce_timeouts",
-    "envoy.overload_actions.reset_high_memory_stream",
     "envoy.overload_actions.close_idle_http_connections",
 };
 
@@ -197,6 +198,10 @@ static bool decode_action(struct decoder *d, const OVERLOAD(OverloadAction) * fr
     struct overload_action_config *to = &actions[out->action_count];
     if (action == OVERLOAD_ACTION_COUNT && !is_other_action(from->name)) {
         return decoder_error(d, "Unknown Overload Manager Action %s", from->name);
+    }
+    if (action == OVERLOAD_RESET_HIGH_MEMORY_STREAM && out->tracked_power == 0) {
+        return decoder_error(d, "Overload action \"%s\" requires buffer_factory_config.",
+                             from->name);
     }
     bool is_ok = decode_triggers(d, from, list, to);
     if (action == OVERLOAD_ACTION_COUNT) {
@@ -222,6 +227,10 @@ bool decode_overload_manager(struct decoder *d, const OVERLOAD(OverloadManager) 
     bool is_ok = decode_optional_duration(d, "refresh_interval", from->refresh_interval,
                                           &config->refresh_interval_ms);
     is_ok = decode_monitors(d, from, &list) && is_ok;
+    config->pressed_interval_ms = config->refresh_interval_ms;
+    if (from->buffer_factory_config != NULL) {
+        config->tracked_power = from->buffer_factory_config->minimum_account_to_track_power_of_two;
+    }
     config->monitors = list.monitors;
     config->monitor_count = list.count;
     struct overload_action_config *actions =
@@ -246,18 +255,22 @@ static const struct overload_trigger_config edge_triggers[] = {
     {.scaling_from = 0.80, .saturated_from = 0.80},
     {.scaling_from = 0.90, .saturated_from = 0.90},
     {.scaling_from = 0.95, .saturated_from = 0.95},
+    {.scaling_from = 0.85, .saturated_from = 0.95},
 };
 static const struct overload_action_config edge_actions[] = {
     {OVERLOAD_SHRINK_HEAP, &edge_triggers[0], 1},
     {OVERLOAD_DISABLE_HTTP_KEEPALIVE, &edge_triggers[1], 1},
     {OVERLOAD_STOP_ACCEPTING_REQUESTS, &edge_triggers[2], 1},
+    {OVERLOAD_RESET_HIGH_MEMORY_STREAM, &edge_triggers[3], 1},
 };
 static const struct overload_config edge_default = {
     .refresh_interval_ms = EDGE_REFRESH_MS,
+    .pressed_interval_ms = EDGE_PRESSED_MS,
     .monitors = edge_monitors,
     .monitor_count = ARRAY_LEN(edge_monitors),
     .actions = edge_actions,
     .action_count = ARRAY_LEN(edge_actions),
+    .tracked_power = EDGE_TRACKED_POWER,
 };
 
 const struct overload_config *overload_edge_default(void) {
@@ -272,7 +285,7 @@ static const struct ledger_field manager_fields[] = {
     LEDGER_OK("refresh_interval"),
     LEDGER_OK("actions"),
     {"loadshed_points", LEDGER_IGNORED, "no load shedding yet"},
-    {"buffer_factory_config", LEDGER_IGNORED, "no per-stream accounting yet"},
+    LEDGER_OK("buffer_factory_config"),
 };
 static const struct ledger_field action_fields[] = {
     LEDGER_OK("name"),
@@ -287,6 +300,7 @@ static const struct ledger_field all_fields[] = {{"*", LEDGER_HONOURED, NULL}};
 
 const struct ledger_message ledger_overload[] = {
     LEDGER_MESSAGE("envoy.config.overload.v3.OverloadManager", manager_fields),
+    LEDGER_MESSAGE("envoy.config.overload.v3.BufferFactoryConfig", all_fields),
     LEDGER_MESSAGE("envoy.config.overload.v3.ResourceMonitor", all_fields),
     LEDGER_MESSAGE("envoy.config.overload.v3.OverloadAction", action_fields),
     LEDGER_MESSAGE("envoy.config.overload.v3.Trigger", all_fields),

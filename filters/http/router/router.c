@@ -153,6 +153,14 @@ static void on_below_write_watermark(struct http_filter *f) {
     }
 }
 
+/* What is kept for another attempt shares its memory with what the first one still has to send. */
+static size_t held_bytes(const struct http_filter *f) {
+    const struct router *router = (const struct router *)(const void *)f;
+    size_t kept = router->tries == NULL ? 0 : router->tries->replay.len;
+    size_t waiting = router->attempt == NULL ? 0 : upstream_request_held_bytes(router->attempt);
+    return kept > waiting ? kept : waiting;
+}
+
 /* An open tunnel is not retried, rewritten or timed by its route. */
 static void on_route_released(struct http_filter *f) {
     struct router *router = from_filter(f);
@@ -190,5 +198,6 @@ const struct http_filter_ops router_ops = {
     .on_above_write_watermark = on_above_write_watermark,
     .on_below_write_watermark = on_below_write_watermark,
     .on_route_released = on_route_released,
+    .held_bytes = held_bytes,
     .on_destroy = on_destroy,
 };

@@ -210,6 +210,8 @@ static const struct reset_answer reset_answers[] = {
     [HTTP_RESET_CONNECTION_TIMEOUT] = {"connection timeout", "connection_timeout", 503,
                                        RESPONSE_FLAG_UPSTREAM_CONNECTION_FAILURE},
     [HTTP_RESET_OVERFLOW] = {"overflow", "overflow", 503, RESPONSE_FLAG_UPSTREAM_OVERFLOW},
+    [HTTP_RESET_OVERLOAD] = {"overload manager reset", "overload_manager_reset", 503,
+                             RESPONSE_FLAG_OVERLOAD_MANAGER},
     [HTTP_RESET_PROTOCOL_ERROR] = {"protocol error", "protocol_error", 502,
                                    RESPONSE_FLAG_UPSTREAM_PROTOCOL_ERROR},
 };

@@ -237,6 +237,7 @@ static uint32_t error_code_of(const struct h2_stream *s, enum http_reset_reason 
     case HTTP_RESET_CONNECTION_FAILURE:
     case HTTP_RESET_CONNECTION_TIMEOUT:
     case HTTP_RESET_OVERFLOW:
+    case HTTP_RESET_OVERLOAD:
         break;
     }
     if (!s->h2->is_server) {
@@ -271,7 +272,7 @@ static void reset(struct http_codec_stream *base, enum http_reset_reason reason)
         s->sink.ops = NULL;
         return;
     }
-    if (is_live) {
+    if (is_live && reason != HTTP_RESET_OVERLOAD) {
         send_before_reset(s);
     }
     if (is_live && !s->is_gone) {
@@ -301,6 +302,11 @@ static void read_disable(struct http_codec_stream *base, bool disable) {
     s->unreturned_bytes = 0;
 }
 
+static size_t held_bytes(const struct http_codec_stream *base) {
+    const struct h2_stream *s = (const struct h2_stream *)(const void *)base;
+    return s->received.len + s->pending.len;
+}
+
 const struct http_codec_stream_ops h2_stream_ops = {
     .encode_informational = encode_informational,
     .encode_headers = encode_headers,
@@ -308,4 +314,5 @@ const struct http_codec_stream_ops h2_stream_ops = {
     .encode_trailers = encode_trailers,
     .reset = reset,
     .read_disable = read_disable,
+    .held_bytes = held_bytes,
 };

@@ -103,9 +103,15 @@ static uint32_t entry_bytes(struct slice name, struct slice value) {
     return (uint32_t)(name.len + value.len + ENTRY_OVERHEAD_BYTES);
 }
 
+static void set_name(struct header_entry *entry, struct slice name) {
+    entry->name_ptr = name.ptr;
+    entry->name_len = (uint32_t)name.len;
+}
+
 /* A present but empty value never has a NULL pointer: that means absent. */
-static struct slice present(struct slice value) {
-    return value.ptr == NULL ? SLICE("") : value;
+static void set_value(struct header_entry *entry, struct slice value) {
+    entry->value_ptr = value.ptr == NULL ? (const uint8_t *)"" : value.ptr;
+    entry->value_len = (uint32_t)value.len;
 }
 
 /* Writes an entry at a free place and links it behind the entries of its id. */
@@ -113,8 +119,8 @@ static inline __attribute__((always_inline)) void place(struct header_map *map, 
                                                         enum header_id id, struct slice name,
                                                         struct slice value) {
     struct header_entry *entry = &map->entries[at];
-    entry->name = name;
-    entry->value = present(value);
+    set_name(entry, name);
+    set_value(entry, value);
     entry->id = (uint16_t)id;
     entry->next = HEADER_NONE;
     entry->last = at;
@@ -134,7 +140,7 @@ static inline __attribute__((always_inline)) void place(struct header_map *map, 
 }
 
 static bool is_pseudo(const struct header_entry *entry) {
-    return entry->name.len > 0 && entry->name.ptr[0] == ':';
+    return entry->name_len > 0 && entry->name_ptr[0] == ':';
 }
 
 static void shift_index(uint16_t *index, uint16_t from) {
@@ -153,7 +159,7 @@ static void open_gap(struct header_map *map, uint16_t at) {
         shift_index(&map->first[id], at);
     }
     for (uint32_t i = 0; i < map->count; i++) {
-        if (i != at && map->entries[i].name.ptr != NULL) {
+        if (i != at && !header_entry_is_removed(&map->entries[i])) {
             shift_index(&map->entries[i].next, at);
             shift_index(&map->entries[i].last, at);
         }
@@ -166,14 +172,14 @@ static __attribute__((noinline)) uint16_t pseudo_place(struct header_map *map) {
     for (uint16_t i = 0; i < map->count; i++) {
         if (is_pseudo(&map->entries[i])) {
             at = (uint16_t)(i + 1);
-        } else if (map->entries[i].name.ptr != NULL) {
+        } else if (!header_entry_is_removed(&map->entries[i])) {
             break;
         }
     }
     if (at == map->count) {
         make_room(map);
         map->count++;
-    } else if (map->entries[at].name.ptr != NULL) {
+    } else if (!header_entry_is_removed(&map->entries[at])) {
         open_gap(map, at);
     }
     return at;
@@ -236,14 +242,14 @@ void header_map_append_name(struct header_map *map, struct slice name, struct sl
 
 static void erase(struct header_map *map, struct header_entry *entry) {
     map->live--;
-    map->bytes -= entry_bytes(entry->name, entry->value);
-    entry->name = (struct slice){NULL, 0};
-    entry->value = (struct slice){NULL, 0};
+    map->bytes -= entry->name_len + entry->value_len + ENTRY_OVERHEAD_BYTES;
+    entry->name_ptr = entry->value_ptr = NULL;
+    entry->name_len = entry->value_len = 0;
 }
 
 static void replace_value(struct header_map *map, struct header_entry *entry, struct slice value) {
-    map->bytes = map->bytes - (uint32_t)entry->value.len + (uint32_t)value.len;
-    entry->value = present(value);
+    map->bytes = map->bytes - entry->value_len + (uint32_t)value.len;
+    set_value(entry, value);
 }
 
 /* Erases the entries that follow `entry` in its id's chain. */
@@ -275,8 +281,8 @@ void header_map_set(struct header_map *map, enum header_id id, struct slice valu
 static uint32_t find_other(const struct header_map *map, struct slice name, uint32_t from) {
     for (uint32_t i = from; i < map->count; i++) {
         const struct header_entry *entry = &map->entries[i];
-        if (entry->id == HEADER_OTHER && entry->name.ptr != NULL &&
-            slice_equal(entry->name, name)) {
+        if (entry->id == HEADER_OTHER && !header_entry_is_removed(entry) &&
+            slice_equal(header_entry_name(entry), name)) {
             return i;
         }
     }
@@ -357,7 +363,7 @@ static void unlink_entry(struct header_map *map, uint16_t at) {
 void header_map_remove_at(struct header_map *map, uint32_t index) {
     ASSERT(index < map->count);
     struct header_entry *entry = &map->entries[index];
-    if (entry->name.ptr == NULL) {
+    if (header_entry_is_removed(entry)) {
         return;
     }
     if (entry->id != HEADER_OTHER) {
@@ -369,7 +375,8 @@ void header_map_remove_at(struct header_map *map, uint32_t index) {
 uint32_t header_map_remove_prefix(struct header_map *map, struct slice prefix) {
     uint32_t erased = 0;
     for (uint32_t i = 0; i < map->count; i++) {
-        if (map->entries[i].name.ptr != NULL && slice_starts_with(map->entries[i].name, prefix)) {
+        if (!header_entry_is_removed(&map->entries[i]) &&
+            slice_starts_with(header_entry_name(&map->entries[i]), prefix)) {
             header_map_remove_at(map, i);
             erased++;
         }
@@ -383,7 +390,7 @@ struct slice header_map_get_name(const struct header_map *map, struct slice name
         return header_map_get(map, id);
     }
     uint32_t at = find_other(map, name, 0);
-    return at == HEADER_NONE ? (struct slice){NULL, 0} : map->entries[at].value;
+    return at == HEADER_NONE ? (struct slice){NULL, 0} : header_entry_value(&map->entries[at]);
 }
 
 /* Walks the entries of one name: *at is HEADER_NONE after the last. */
@@ -415,16 +422,16 @@ struct slice header_map_get_joined(const struct header_map *map, struct slice na
         return (struct slice){NULL, 0};
     }
     if (next_of_name(map, id, name, first) == HEADER_NONE) {
-        return map->entries[first].value;
+        return header_entry_value(&map->entries[first]);
     }
     size_t len = 0;
     for (uint32_t at = first; at != HEADER_NONE; at = next_of_name(map, id, name, at)) {
-        len += map->entries[at].value.len + (at == first ? 0 : separator.len);
+        len += header_entry_value(&map->entries[at]).len + (at == first ? 0 : separator.len);
     }
     uint8_t *text = arena_alloc_bytes(arena, len);
     size_t used = 0;
     for (uint32_t at = first; at != HEADER_NONE; at = next_of_name(map, id, name, at)) {
-        struct slice value = map->entries[at].value;
+        struct slice value = header_entry_value(&map->entries[at]);
         if (at != first && separator.len > 0) {
             memcpy(text + used, separator.ptr, separator.len);
             used += separator.len;
@@ -440,7 +447,7 @@ struct slice header_map_get_joined(const struct header_map *map, struct slice na
 const struct header_entry *header_map_next(const struct header_map *map, uint32_t *at) {
     while (*at < map->count) {
         const struct header_entry *entry = &map->entries[(*at)++];
-        if (entry->name.ptr != NULL) {
+        if (!header_entry_is_removed(entry)) {
             return entry;
         }
     }
@@ -456,10 +463,12 @@ void header_map_copy(struct header_map *to, const struct header_map *from, struc
     uint32_t at = 0;
     const struct header_entry *entry;
     while ((entry = header_map_next(from, &at)) != NULL) {
-        struct slice name =
-            entry->id != HEADER_OTHER ? id_names[entry->id] : arena_dup_slice(arena, entry->name);
+        struct slice name = entry->id != HEADER_OTHER
+                                ? id_names[entry->id]
+                                : arena_dup_slice(arena, header_entry_name(entry));
         uint16_t flags = entry->flags;
-        append(to, (enum header_id)entry->id, name, arena_dup_slice(arena, entry->value));
+        append(to, (enum header_id)entry->id, name,
+               arena_dup_slice(arena, header_entry_value(entry)));
         to->entries[to->count - 1].flags = flags;
     }
 }

@@ -116,15 +116,28 @@ enum header_id {
 
 enum { HEADER_NONE = 0xffff };
 
+/* Half a cache line: a head has a dozen of them. Read through the functions below. */
 struct header_entry {
-    struct slice name; /* lower case; ptr NULL: removed */
-    struct slice value;
+    const uint8_t *name_ptr; /* lower case; NULL: removed */
+    const uint8_t *value_ptr;
+    uint32_t name_len, value_len;
     uint16_t id;    /* enum header_id */
     uint16_t next;  /* next entry of the same well-known id, or HEADER_NONE */
     uint16_t last;  /* last entry of that id; kept in the first entry only */
     uint16_t flags; /* HEADER_FLAG_* */
 };
 enum { HEADER_FLAG_SENSITIVE = 1 /* never indexed by HPACK */ };
+_Static_assert(sizeof(struct header_entry) == 32, "two in a cache line");
+
+static inline struct slice header_entry_name(const struct header_entry *entry) {
+    return slice_make(entry->name_ptr, entry->name_len);
+}
+static inline struct slice header_entry_value(const struct header_entry *entry) {
+    return slice_make(entry->value_ptr, entry->value_len);
+}
+static inline bool header_entry_is_removed(const struct header_entry *entry) {
+    return entry->name_ptr == NULL;
+}
 
 struct header_map {
     struct arena *arena;
@@ -181,7 +194,7 @@ void header_map_remove_at(struct header_map *map, uint32_t index);
 /* First value; empty slice with NULL ptr when absent. */
 static inline struct slice header_map_get(const struct header_map *map, enum header_id id) {
     uint16_t at = map->first[id];
-    return at == HEADER_NONE ? (struct slice){NULL, 0} : map->entries[at].value;
+    return at == HEADER_NONE ? (struct slice){NULL, 0} : header_entry_value(&map->entries[at]);
 }
 static inline bool header_map_has(const struct header_map *map, enum header_id id) {
     return map->first[id] != HEADER_NONE;

@@ -30,7 +30,8 @@ static void assert_text(struct fixture *f, const char *expected) {
     const struct header_entry *entry;
     while ((entry = header_map_next(&f->map, &at)) != NULL) {
         used += (size_t)snprintf(text + used, sizeof(text) - used, "%.*s=%.*s ",
-                                 SLICE_ARG(entry->name), SLICE_ARG(entry->value));
+                                 SLICE_ARG(header_entry_name(entry)),
+                                 SLICE_ARG(header_entry_value(entry)));
     }
     ck_assert_str_eq(text, expected);
 }

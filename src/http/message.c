@@ -260,7 +260,7 @@ bool http_is_head(const struct header_map *headers) {
 bool http_header_has_token(const struct header_map *headers, enum header_id id,
                            struct slice token) {
     for (uint32_t at = headers->first[id]; at != HEADER_NONE; at = headers->entries[at].next) {
-        struct slice rest = headers->entries[at].value;
+        struct slice rest = header_entry_value(&headers->entries[at]);
         struct slice part;
         while (slice_split(&rest, ',', &part)) {
             if (slice_equal_nocase(slice_trim(part), token)) {

@@ -6,7 +6,7 @@
 
 static bool is_named(const struct header_entry *entry, const struct header_matcher *matcher) {
     return matcher->id != HEADER_OTHER ? entry->id == matcher->id
-                                       : slice_equal(entry->name, matcher->name);
+                                       : slice_equal(header_entry_name(entry), matcher->name);
 }
 
 // A whole decimal number with an optional sign, nothing around it.
@@ -58,7 +58,7 @@ bool header_matcher_matches(const struct header_matcher *matcher,
         if (!is_named(entry, matcher)) {
             continue;
         }
-        if (matches_value(matcher, entry->value)) {
+        if (matches_value(matcher, header_entry_value(entry))) {
             return !matcher->invert;
         }
         is_present = true;
@@ -75,7 +75,7 @@ static bool matches_until(const struct header_matcher *matcher, const struct hea
         if (!is_named(entry, matcher)) {
             continue;
         }
-        if ((matches_value(matcher, entry->value) != matcher->invert) == wanted) {
+        if ((matches_value(matcher, header_entry_value(entry)) != matcher->invert) == wanted) {
             return wanted;
         }
         is_present = true;

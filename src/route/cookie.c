@@ -35,7 +35,7 @@ bool cookie_get(const struct header_map *headers, struct slice name, struct slic
     }
     const struct header_entry *entry;
     for (uint32_t at = 0; (entry = header_map_next(headers, &at)) != NULL;) {
-        if (entry->id == HEADER_COOKIE && find_in_line(entry->value, name, value)) {
+        if (entry->id == HEADER_COOKIE && find_in_line(header_entry_value(entry), name, value)) {
             return true;
         }
     }

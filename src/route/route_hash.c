@@ -21,12 +21,12 @@ static uint32_t collect_values(const struct hash_policy *policy, const struct he
     const struct header_entry *entry;
     for (uint32_t at = 0;
          count < MAX_HASHED_VALUES && (entry = header_map_next(headers, &at)) != NULL;) {
-        if (!slice_equal(entry->name, policy->name)) {
+        if (!slice_equal(header_entry_name(entry), policy->name)) {
             continue;
         }
         values[count++] = policy->rewrite_regex == NULL
-                              ? entry->value
-                              : regex_replace_all(policy->rewrite_regex, entry->value,
+                              ? header_entry_value(entry)
+                              : regex_replace_all(policy->rewrite_regex, header_entry_value(entry),
                                                   policy->rewrite_substitution, arena);
     }
     return count;

@@ -319,8 +319,9 @@ const char *filter_fixture_text(struct filter_fixture *fx, const struct header_m
     struct slice text = SLICE("");
     const struct header_entry *entry;
     for (uint32_t at = 0; (entry = header_map_next(headers, &at)) != NULL;) {
-        text = arena_printf(&fx->arena, "%.*s%.*s: %.*s\n", SLICE_ARG(text), SLICE_ARG(entry->name),
-                            SLICE_ARG(entry->value));
+        text =
+            arena_printf(&fx->arena, "%.*s%.*s: %.*s\n", SLICE_ARG(text),
+                         SLICE_ARG(header_entry_name(entry)), SLICE_ARG(header_entry_value(entry)));
     }
     return arena_dup_string(&fx->arena, text);
 }

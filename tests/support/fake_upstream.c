@@ -255,8 +255,8 @@ void fake_request_headers(struct fake_request *request, uint32_t status,
     header_map_set_uint(&headers, HEADER_STATUS, status);
     const struct header_entry *entry;
     for (uint32_t i = 0; more != NULL && (entry = header_map_next(more, &i)) != NULL;) {
-        header_map_append_name(&headers, arena_dup_slice(&request->arena, entry->name),
-                               arena_dup_slice(&request->arena, entry->value));
+        header_map_append_name(&headers, arena_dup_slice(&request->arena, header_entry_name(entry)),
+                               arena_dup_slice(&request->arena, header_entry_value(entry)));
     }
     ck_assert_ptr_nonnull(request->stream);
     ck_assert_int_eq(http_stream_encode_headers(request->stream, &headers, end_stream), STATUS_OK);

@@ -74,7 +74,8 @@ static bool is_repeated(const struct header_map *headers, const struct header_en
         return &headers->entries[headers->first[entry->id]] != entry;
     }
     for (const struct header_entry *at = headers->entries; at != entry; at++) {
-        if (at->name.ptr != NULL && slice_equal(at->name, entry->name)) {
+        if (!header_entry_is_removed(at) &&
+            slice_equal(header_entry_name(at), header_entry_name(entry))) {
             return true;
         }
     }
@@ -88,18 +89,19 @@ static void gather_headers(const struct ext_authz *authz, const struct header_ma
     const struct header_entry *entry;
     check->raw_headers = authz->config->encode_raw_headers;
     for (uint32_t i = 0; (entry = header_map_next(headers, &i)) != NULL;) {
-        if (!is_sent(authz, entry->name)) {
+        if (!is_sent(authz, header_entry_name(entry))) {
             continue;
         }
-        struct slice value = entry->value;
+        struct slice value = header_entry_value(entry);
         if (!check->raw_headers) {
             if (is_repeated(headers, entry)) {
                 continue;
             }
-            value =
-                authz_utf8(header_map_get_joined(headers, entry->name, SLICE(","), arena), arena);
+            value = authz_utf8(
+                header_map_get_joined(headers, header_entry_name(entry), SLICE(","), arena), arena);
         }
-        pairs[check->header_count++] = (struct authz_pair){authz_utf8(entry->name, arena), value};
+        pairs[check->header_count++] =
+            (struct authz_pair){authz_utf8(header_entry_name(entry), arena), value};
     }
     check->headers = pairs;
 }

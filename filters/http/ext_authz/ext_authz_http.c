@@ -81,8 +81,8 @@ void authz_http_request(const struct ext_authz *authz, const struct authz_check 
 static void add_header(struct authz_headers *list, const struct header_entry *entry,
                        struct arena *arena, enum authz_header_action action) {
     list->items[list->count++] = (struct authz_header){
-        .name = arena_dup_slice(arena, entry->name),
-        .value = arena_dup_slice(arena, entry->value),
+        .name = arena_dup_slice(arena, header_entry_name(entry)),
+        .value = arena_dup_slice(arena, header_entry_value(entry)),
         .action = action,
     };
 }
@@ -105,18 +105,18 @@ static bool goes_to_denied_client(const struct authz_service *service, struct sl
 static void take_header(const struct authz_service *service, const struct header_entry *entry,
                         struct arena *arena, struct authz_response *response) {
     if (response->verdict == AUTHZ_VERDICT_DENIED) {
-        if (goes_to_denied_client(service, entry->name)) {
+        if (goes_to_denied_client(service, header_entry_name(entry))) {
             add_header(&response->reply, entry, arena, AUTHZ_HEADER_SET);
         }
         return;
     }
-    if (authz_matchers_match(&service->upstream_headers, entry->name)) {
+    if (authz_matchers_match(&service->upstream_headers, header_entry_name(entry))) {
         add_header(&response->request, entry, arena, AUTHZ_HEADER_SET);
     }
-    if (authz_matchers_match(&service->upstream_headers_to_append, entry->name)) {
+    if (authz_matchers_match(&service->upstream_headers_to_append, header_entry_name(entry))) {
         add_header(&response->request, entry, arena, AUTHZ_HEADER_ADD);
     }
-    if (authz_matchers_match(&service->client_headers_on_success, entry->name)) {
+    if (authz_matchers_match(&service->client_headers_on_success, header_entry_name(entry))) {
         add_header(&response->response, entry, arena, AUTHZ_HEADER_ADD);
     }
 }
@@ -126,11 +126,11 @@ static void take_metadata(const struct authz_service *service, const struct head
     struct authz_metadata *items = ARENA_NEW_ARRAY(arena, headers->live, struct authz_metadata);
     const struct header_entry *entry;
     for (uint32_t i = 0; (entry = header_map_next(headers, &i)) != NULL;) {
-        if (entry->name.ptr[0] != ':' &&
-            authz_matchers_match(&service->dynamic_metadata, entry->name)) {
+        if (entry->name_ptr[0] != ':' &&
+            authz_matchers_match(&service->dynamic_metadata, header_entry_name(entry))) {
             items[response->metadata_count++] = (struct authz_metadata){
-                .key = arena_dup_slice(arena, entry->name),
-                .value = authz_utf8(arena_dup_slice(arena, entry->value), arena),
+                .key = arena_dup_slice(arena, header_entry_name(entry)),
+                .value = authz_utf8(arena_dup_slice(arena, header_entry_value(entry)), arena),
                 .is_string = true,
             };
         }
@@ -170,8 +170,8 @@ void authz_http_response(const struct ext_authz *authz, const struct http_call_r
     make_room(response, result->headers->live, arena);
     const struct header_entry *entry;
     for (uint32_t i = 0; (entry = header_map_next(result->headers, &i)) != NULL;) {
-        if (entry->name.ptr[0] != ':' && !is_framing(entry->name) &&
-            !slice_equal(entry->name, HEADERS_TO_REMOVE)) {
+        if (entry->name_ptr[0] != ':' && !is_framing(header_entry_name(entry)) &&
+            !slice_equal(header_entry_name(entry), HEADERS_TO_REMOVE)) {
             take_header(authz->service, entry, arena, response);
         }
     }

@@ -226,7 +226,7 @@ static size_t trailers_len(const struct header_map *trailers) {
     const struct header_entry *entry;
     size_t len = 0;
     for (uint32_t i = 0; (entry = header_map_next(trailers, &i)) != NULL;) {
-        len += entry->name.len + entry->value.len + 3;
+        len += entry->name_len + entry->value_len + 3;
     }
     return len;
 }
@@ -239,9 +239,9 @@ static void append_trailer_frame(const struct header_map *trailers, struct buffe
     buffer_append(out, slice_make(header, sizeof(header)));
     const struct header_entry *entry;
     for (uint32_t i = 0; (entry = header_map_next(trailers, &i)) != NULL;) {
-        buffer_append(out, entry->name);
+        buffer_append(out, header_entry_name(entry));
         buffer_append(out, SLICE(":"));
-        buffer_append(out, entry->value);
+        buffer_append(out, header_entry_value(entry));
         buffer_append(out, SLICE("\r\n"));
     }
 }

@@ -21,7 +21,7 @@ static void remove_name(struct header_map *headers, struct slice name) {
 static void remove_matching(struct header_map *headers, const struct string_matcher *matcher) {
     const struct header_entry *entry;
     for (uint32_t at = 0; (entry = header_map_next(headers, &at)) != NULL;) {
-        if (string_matcher_matches(matcher, entry->name)) {
+        if (string_matcher_matches(matcher, header_entry_name(entry))) {
             header_map_remove_at(headers, at - 1);
         }
     }

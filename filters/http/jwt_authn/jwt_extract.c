@@ -48,8 +48,8 @@ static void find_in_headers(struct finding *finding, const struct jwt_location *
     const struct header_entry *entry;
     for (uint32_t i = 0; (entry = header_map_next(headers, &i)) != NULL;) {
         struct slice text;
-        if (slice_equal(entry->name, location->name) &&
-            after_prefix(entry->value, location->prefix, &text)) {
+        if (slice_equal(header_entry_name(entry), location->name) &&
+            after_prefix(header_entry_value(entry), location->prefix, &text)) {
             add(finding, location, text);
         }
     }
@@ -84,7 +84,8 @@ static void find_in_cookies(struct finding *finding, const struct jwt_location *
                             const struct header_map *headers) {
     const struct header_entry *entry;
     for (uint32_t i = 0; (entry = header_map_next(headers, &i)) != NULL;) {
-        struct slice rest = entry->id == HEADER_COOKIE ? entry->value : SLICE(""), pair;
+        struct slice rest = entry->id == HEADER_COOKIE ? header_entry_value(entry) : SLICE(""),
+                     pair;
         while (slice_split(&rest, ';', &pair)) {
             pair = slice_trim(pair);
             size_t at = slice_find_byte(pair, '=');

@@ -447,7 +447,7 @@ bool h1_known_length(const struct header_map *headers, uint64_t *length) {
     if (first == HEADER_NONE || headers->entries[first].next != HEADER_NONE) {
         return false;
     }
-    return h1_parse_content_length(headers->entries[first].value, length);
+    return h1_parse_content_length(header_entry_value(&headers->entries[first]), length);
 }
 
 void h1_notify_output(struct h1_codec *codec) {

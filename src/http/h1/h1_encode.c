@@ -87,11 +87,11 @@ static bool is_blank(uint8_t c) {
 
 /* An entry's line, checked on the way; NULL: it cannot be sent. Names of known ids are tokens. */
 static uint8_t *put_entry(uint8_t *to, const struct header_entry *entry, bool proper_case) {
-    struct slice value = entry->value;
-    if (entry->id == HEADER_OTHER && !http_is_token(entry->name)) {
+    struct slice value = header_entry_value(entry);
+    if (entry->id == HEADER_OTHER && !http_is_token(header_entry_name(entry))) {
         return NULL;
     }
-    to = put_name(to, entry->name, proper_case);
+    to = put_name(to, header_entry_name(entry), proper_case);
     if (value.len > 0 && (is_blank(value.ptr[0]) || is_blank(value.ptr[value.len - 1]))) {
         value = slice_trim(value);
     }
@@ -111,15 +111,15 @@ struct head_writer {
 /* A map's content-length keeps its place; a second one, or one that is not the framing, goes. */
 static uint8_t *put_length(uint8_t *to, struct head_writer *writer,
                            const struct header_entry *entry) {
-    if (!http_is_field_value(slice_trim(entry->value))) {
+    if (!http_is_field_value(slice_trim(header_entry_value(entry)))) {
         return NULL;
     }
     if (writer->head->framing != H1_OUT_LENGTH || writer->length_written) {
         return to;
     }
     writer->length_written = true;
-    return put_line(to, entry->name, slice_make(writer->length.text, writer->length.len),
-                    writer->head->proper_case);
+    return put_line(to, header_entry_name(entry),
+                    slice_make(writer->length.text, writer->length.len), writer->head->proper_case);
 }
 
 static uint8_t *put_entries(uint8_t *to, struct head_writer *writer) {
@@ -127,11 +127,11 @@ static uint8_t *put_entries(uint8_t *to, struct head_writer *writer) {
     bool proper_case = writer->head->proper_case;
     for (uint32_t i = 0; i < headers->count && to != NULL; i++) {
         const struct header_entry *entry = &headers->entries[i];
-        if (entry->name.ptr == NULL || is_skipped(writer->head, entry->id)) {
+        if (header_entry_is_removed(entry) || is_skipped(writer->head, entry->id)) {
             continue;
         }
         size_t room = (size_t)(writer->end - to);
-        CHECK(room >= entry->name.len + entry->value.len + LINE_OVERHEAD + DECIMAL_BYTES);
+        CHECK(room >= entry->name_len + entry->value_len + LINE_OVERHEAD + DECIMAL_BYTES);
         to = entry->id == HEADER_CONTENT_LENGTH ? put_length(to, writer, entry)
                                                 : put_entry(to, entry, proper_case);
     }
@@ -191,7 +191,7 @@ size_t h1_put_head(struct buffer *out, const struct h1_head *head) {
 }
 
 static bool is_trailer(const struct header_entry *entry) {
-    return entry->name.ptr[0] != ':' && !h1_is_forbidden_trailer((enum header_id)entry->id);
+    return entry->name_ptr[0] != ':' && !h1_is_forbidden_trailer((enum header_id)entry->id);
 }
 
 size_t h1_put_trailers(struct buffer *out, const struct header_map *trailers, bool proper_case) {

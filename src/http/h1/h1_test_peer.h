@@ -59,9 +59,9 @@ static inline void h1_test_map(struct h1_test_peer *peer, const char *name,
     const struct header_entry *entry;
     while ((entry = header_map_next(map, &at)) != NULL) {
         h1_test_note(peer, " ", 1);
-        h1_test_note(peer, entry->name.ptr, entry->name.len);
+        h1_test_note(peer, header_entry_name(entry).ptr, header_entry_name(entry).len);
         h1_test_note(peer, "=", 1);
-        h1_test_note(peer, entry->value.ptr, entry->value.len);
+        h1_test_note(peer, header_entry_value(entry).ptr, header_entry_value(entry).len);
     }
     if (end_stream) {
         h1_test_note(peer, " END", 4);

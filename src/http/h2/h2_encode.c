@@ -119,7 +119,7 @@ static bool add_request_pseudo(struct field_list *list, const struct header_map 
 
 // Connection-specific fields (RFC 9113 §8.2.2) and what became a pseudo header.
 static bool is_dropped(const struct header_entry *entry) {
-    if (entry->name.len == 0 || entry->name.ptr[0] == ':') {
+    if (entry->name_len == 0 || entry->name_ptr[0] == ':') {
         return true;
     }
     switch (entry->id) {
@@ -132,7 +132,7 @@ static bool is_dropped(const struct header_entry *entry) {
     case HEADER_UPGRADE:
         return true;
     case HEADER_TE:
-        return !slice_equal_nocase(entry->value, SLICE("trailers"));
+        return !slice_equal_nocase(header_entry_value(entry), SLICE("trailers"));
     default:
         return false;
     }
@@ -140,17 +140,17 @@ static bool is_dropped(const struct header_entry *entry) {
 
 static bool add_entry(struct field_list *list, const struct header_entry *entry, bool is_seeding) {
     unsigned flags = index_flags(entry, is_seeding);
-    struct slice name = entry->name;
+    struct slice name = header_entry_name(entry);
     if (entry->id != HEADER_OTHER) {
         name = header_id_name(entry->id);
         flags |= NGHTTP2_NV_FLAG_NO_COPY_NAME;
     } else if (!is_safe(name)) {
         return false;
     }
-    if (!is_safe(entry->value)) {
+    if (!is_safe(header_entry_value(entry))) {
         return false;
     }
-    add(list, name, entry->value, flags);
+    add(list, name, header_entry_value(entry), flags);
     return true;
 }
 

@@ -75,11 +75,15 @@ void http_filter_chain_route_released(struct http_filter_chain *chain) {
     }
 }
 
+static size_t held_len(const struct buffer *held) {
+    return held == NULL ? 0 : held->len;
+}
+
 size_t http_filter_chain_held_bytes(const struct http_filter_chain *chain) {
     size_t held = 0;
     for (uint32_t i = 0; i < chain->count && !chain->is_destroyed; i++) {
         const struct filter_slot *slot = &chain->slots[i];
-        held += slot->decode.held.len + slot->encode.held.len;
+        held += held_len(slot->decode.held) + held_len(slot->encode.held);
         if (slot->filter->ops->held_bytes != NULL) {
             held += slot->filter->ops->held_bytes(slot->filter);
         }

@@ -110,6 +110,9 @@ void http_connection_stream_ended(struct http_connection *conn, bool request_was
         }
     }
 }
+void http_connection_close_now(struct http_connection *conn) {
+    (void)conn;
+}
 void http_connection_begin_drain(struct http_connection *conn) {
     (void)conn;
 }

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 # The libraries and the direction of their dependencies (the same order as tools/check_layers.py).
-# base < event, stats < overload < net < tls, http < matcher < config, access_log < filter_chain
+# base < event, stats < overload, runtime < net < tls, http < matcher < config, access_log < filter_chain
 #      < route, upstream, listener < stream < admin < server; config, filter_chain < xds < server
 
 set(level_base sp_base)
 set(level_event sp_event sp_stats ${level_base})
-set(level_overload sp_overload ${level_event})
+set(level_overload sp_overload sp_runtime ${level_event})
 set(level_net sp_net ${level_overload})
 set(level_http sp_http_h1 sp_http_h2 sp_http sp_tls ${level_net})
 set(level_matcher sp_matcher ${level_http})
@@ -19,6 +19,7 @@ sp_add_library(sp_base DIRS src/base LINK sp_options PRIVATE_LINK PkgConfig::zli
 sp_add_library(sp_event DIRS src/event LINK ${level_base})
 sp_add_library(sp_stats DIRS src/stats LINK ${level_base} PRIVATE_LINK m)
 sp_add_library(sp_overload DIRS src/overload LINK ${level_event})
+sp_add_library(sp_runtime DIRS src/runtime LINK ${level_event} PRIVATE_LINK m)
 sp_add_library(sp_net DIRS src/net LINK ${level_overload} PRIVATE_LINK PkgConfig::cares)
 sp_add_library(sp_tls DIRS src/tls EXCLUDE "/src/tls/testing/" LINK ${level_net} sp_boringssl
                TEST_LINK sp_tls_testing)

@@ -12,7 +12,7 @@ import re
 
 from source_files import ROOT, Findings, read, sources
 
-LEVELS = [{"base"}, {"event", "stats"}, {"overload"}, {"net"}, {"tls", "http"}, {"matcher"},
+LEVELS = [{"base"}, {"event", "stats"}, {"overload", "runtime"}, {"net"}, {"tls", "http"}, {"matcher"},
           {"config", "access_log"}, {"filter_chain"}, {"route", "upstream", "listener"},
           {"stream"}, {"admin"}, {"server"}]
 LEVEL_OF = {folder: level for level, folders in enumerate(LEVELS) for folder in folders}

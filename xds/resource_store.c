@@ -290,6 +290,7 @@ static const struct resource_type *type_of(enum config_kind kind) {
     case CONFIG_LISTENER:
     case CONFIG_CLUSTER:
     case CONFIG_TLS:
+    case CONFIG_RUNTIME:
     case CONFIG_KIND_COUNT:
         break;
     }

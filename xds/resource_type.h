@@ -94,6 +94,7 @@ extern const struct resource_type resource_type_route;
 extern const struct resource_type resource_type_cluster;
 extern const struct resource_type resource_type_endpoint;
 extern const struct resource_type resource_type_secret;
+extern const struct resource_type resource_type_runtime;
 
 /* By type URL; NULL for none of ours. */
 const struct resource_type *resource_type_find(struct slice type_url);

@@ -295,6 +295,8 @@ static const struct service_methods methods[] = {
      "/envoy.service.endpoint.v3.EndpointDiscoveryService/DeltaEndpoints"},
     {&resource_type_secret, "/envoy.service.secret.v3.SecretDiscoveryService/StreamSecrets",
      "/envoy.service.secret.v3.SecretDiscoveryService/DeltaSecrets"},
+    {&resource_type_runtime, "/envoy.service.runtime.v3.RuntimeDiscoveryService/StreamRuntime",
+     "/envoy.service.runtime.v3.RuntimeDiscoveryService/DeltaRuntime"},
 };
 
 static struct slice method_of(const struct resource_type *type, enum discovery_variant variant) {

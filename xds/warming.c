@@ -166,6 +166,7 @@ static struct slice stat_prefix_of(const struct warm_item *item,
     case CONFIG_LISTENER:
     case CONFIG_CLUSTER:
     case CONFIG_TLS:
+    case CONFIG_RUNTIME:
     case CONFIG_KIND_COUNT:
         break;
     }

@@ -108,6 +108,14 @@ static void begin_wildcard(struct wildcard *wildcard, bool is_listeners, const c
     advance_soon(wildcard->xds);
 }
 
+static void begin_runtime(struct xds *xds) {
+    struct error err;
+    if (runtime_loader_start(xds->runtime, &err) != STATUS_OK) {
+        LOG(CONFIG, ERROR, "RTDS: %s", err.message);
+    }
+    advance_soon(xds);
+}
+
 static bool is_warm(const struct xds *xds, const struct wildcard *wildcard) {
     return wildcard->is_settled && snapshot_builder_warming(xds->builder, wildcard->type) == 0;
 }
@@ -117,8 +125,14 @@ static void advance(void *arg) {
     switch (xds->phase) {
     case XDS_PHASE_PRIMARY:
         if (snapshot_builder_primary_warming(xds->builder) == 0) {
-            set_phase(xds, XDS_PHASE_CLUSTERS);
+            set_phase(xds, XDS_PHASE_RUNTIME);
             xds_client_start(xds->client);
+            begin_runtime(xds);
+        }
+        break;
+    case XDS_PHASE_RUNTIME:
+        if (runtime_loader_is_ready(xds->runtime)) {
+            set_phase(xds, XDS_PHASE_CLUSTERS);
             begin_wildcard(&xds->cds, false, "cluster_manager.cds");
         }
         break;
@@ -292,6 +306,27 @@ static void make_client(struct xds *xds) {
     xds->builder = snapshot_builder_new(&builder);
 }
 
+static void on_runtime_ready(void *arg) {
+    advance_soon(arg);
+}
+
+static struct runtime_loader *make_runtime(struct xds *xds, struct error *err) {
+    static const struct runtime_config none;
+    const struct runtime_config *config = xds->options.runtime;
+    struct runtime_loader_options options = {.decode = xds->options.decode,
+                                             .config = config == NULL ? &none : config,
+                                             .files = xds->files,
+                                             .client = xds->client,
+                                             .on_ready = on_runtime_ready,
+                                             .arg = xds};
+    return runtime_loader_new(&options, err);
+}
+
+enum status xds_runtime_modify(struct xds *xds, const struct runtime_change *changes,
+                               uint32_t count) {
+    return runtime_loader_modify(xds->runtime, changes, count);
+}
+
 struct xds *xds_new(const struct xds_options *options, struct error *err) {
     struct xds *xds = mem_calloc(1, sizeof(*xds));
     xds->options = *options;
@@ -305,8 +340,9 @@ struct xds *xds_new(const struct xds_options *options, struct error *err) {
         return NULL;
     }
     make_client(xds);
-    if (check_source(xds, false, err) != STATUS_OK || check_source(xds, true, err) != STATUS_OK ||
-        set_ads(xds, err) != STATUS_OK) {
+    xds->runtime = make_runtime(xds, err);
+    if (xds->runtime == NULL || check_source(xds, false, err) != STATUS_OK ||
+        check_source(xds, true, err) != STATUS_OK || set_ads(xds, err) != STATUS_OK) {
         xds_free(xds);
         return NULL;
     }
@@ -322,6 +358,7 @@ void xds_free(struct xds *xds) {
     xds_subscription_free(xds->cds.subscription);
     snapshot_builder_free(xds->builder);
     resource_store_free(xds->resources);
+    runtime_loader_free(xds->runtime);
     xds_client_free(xds->client);
     file_watcher_free(xds->files);
     packed_bytes_deinit(&xds->bootstrap_bytes);

@@ -2,13 +2,14 @@
 /*
  * The face of this folder to the composition root: takes a bootstrap, brings its static resources and
  * what its management servers send into the running system, and says when everything is there for the
- * first time: clusters that discovery itself needs, then CDS and its endpoints, then LDS with its routes
- * and secrets. Control thread.
+ * first time: clusters that discovery itself needs, then the runtime's layers, then CDS and its endpoints,
+ * then LDS with its routes and secrets. Control thread.
  */
 #ifndef XDS_XDS_H
 #define XDS_XDS_H
 
 #include "xds/resource_type.h"
+#include "xds/runtime_loader.h"
 #include "xds/xds_targets.h"
 
 struct Envoy__Config__Bootstrap__V3__Bootstrap;
@@ -26,7 +27,8 @@ struct xds_options {
     /* With its node filled in; outlives the xds, except for its static resources: these may be taken
      * out once xds_start has returned. */
     const struct Envoy__Config__Bootstrap__V3__Bootstrap *bootstrap;
-    bool reject_unknown_dynamic_fields; /* of resource files */
+    const struct runtime_config *runtime; /* the bootstrap's layers; outlive the xds */
+    bool reject_unknown_dynamic_fields;   /* of resource files */
     /* Once, not from within xds_start. */
     void (*on_initialized)(void *arg);
     /* A field that the API does not know; may be NULL. */
@@ -43,6 +45,10 @@ void xds_free(struct xds *xds);
 enum status xds_validate(struct xds *xds, struct error *err) MUST_USE;
 /* Puts the static resources; discovery follows by itself. Errors are fatal to the caller. */
 enum status xds_start(struct xds *xds, struct error *err) MUST_USE;
+
+/* Overrides of the admin layer. STATUS_NOT_FOUND: there is none. */
+enum status xds_runtime_modify(struct xds *xds, const struct runtime_change *changes,
+                               uint32_t count) MUST_USE;
 
 struct xds_dump_query {
     struct slice resource; /* "dynamic_listeners", …; empty: everything */

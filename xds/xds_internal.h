@@ -16,6 +16,7 @@
 #define XDS_PHASES(X)                                                                              \
     X(NEW)       /* nothing was put */                                                             \
     X(PRIMARY)   /* static clusters resolve, which discovery may need */                           \
+    X(RUNTIME)   /* RTDS was asked */                                                              \
     X(CLUSTERS)  /* CDS was asked, its clusters warm */                                            \
     X(LISTENERS) /* LDS was asked, its listeners warm */                                           \
     X(LIVE)
@@ -38,6 +39,7 @@ struct xds {
     struct xds_client *client;
     struct resource_store *resources;
     struct snapshot_builder *builder;
+    struct runtime_loader *runtime;
     struct wildcard cds, lds;
     bool is_cds_paused;
     struct event_deferred advance; /* looks whether the next phase can begin */

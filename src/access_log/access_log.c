@@ -3,20 +3,22 @@
 
 #include "src/access_log/log_operator.h"
 #include "src/base/check.h"
-#include "src/event/io_context.h"
+#include "src/config/config_runtime.h"
 
 enum { FRACTION_DENOMINATOR = 1000000, STABLE_RANDOM_DIGITS = 8 };
 
-static bool compares(const struct access_log_filter *filter, uint64_t value) {
+static bool compares(const struct access_log_filter *filter, uint64_t value,
+                     const struct io_context *io) {
+    uint64_t comparand = config_integer_now(&filter->comparand, io);
     switch (filter->compare) {
     case COMPARE_EQ:
-        return value == filter->value;
+        return value == comparand;
     case COMPARE_GE:
-        return value >= filter->value;
+        return value >= comparand;
     case COMPARE_LE:
-        return value <= filter->value;
+        return value <= comparand;
     case COMPARE_NE:
-        return value != filter->value;
+        return value != comparand;
     }
     return false;
 }
@@ -28,15 +30,25 @@ static uint64_t duration_ms(const struct log_format_input *input) {
     return end > info->start_us ? (end - info->start_us) / 1000 : 0;
 }
 
+static uint64_t sampled_now(const struct access_log_filter *filter, const struct io_context *io) {
+    if (filter->fraction.key == RUNTIME_NO_KEY) {
+        return filter->fraction.per_million;
+    }
+    uint64_t all = FRACTION_DENOMINATOR / filter->scale;
+    uint64_t sampled = runtime_integer(config_runtime(io), filter->fraction.key,
+                                       filter->fraction.per_million / filter->scale);
+    return sampled < all ? sampled * filter->scale : FRACTION_DENOMINATOR;
+}
+
 // All proxies that see a request id come to the same decision: it is read off the id where there is one.
 static bool is_in_fraction(const struct access_log_filter *filter,
-                           const struct log_format_input *input, struct random *random) {
+                           const struct log_format_input *input, struct io_context *io) {
     struct slice id = slice_sub(log_info(input)->request_id, 0, STABLE_RANDOM_DIGITS);
     uint64_t number;
     if (id.len < STABLE_RANDOM_DIGITS || slice_parse_hex64(id, &number) != STATUS_OK) {
-        number = random_next(random);
+        number = random_next(&io->random);
     }
-    return number % FRACTION_DENOMINATOR < filter->fraction.per_million;
+    return number % FRACTION_DENOMINATOR < sampled_now(filter, io);
 }
 
 static bool header_matches(const struct access_log_filter *filter,
@@ -100,14 +112,14 @@ static bool type_matches(const struct access_log_filter *filter,
             bit = UINT64_C(1) << i;
         }
     }
-    return ((filter->value & bit) != 0) != filter->exclude;
+    return ((filter->log_types & bit) != 0) != filter->exclude;
 }
 
 static bool children_match(const struct access_log_filter *filter,
-                           const struct log_format_input *input, struct random *random) {
+                           const struct log_format_input *input, struct io_context *io) {
     bool is_and = filter->kind == ACCESS_LOG_FILTER_AND;
     for (uint32_t i = 0; i < filter->child_count; i++) {
-        if (access_log_filter_matches(filter->children[i], input, random) != is_and) {
+        if (access_log_filter_matches(filter->children[i], input, io) != is_and) {
             return !is_and;
         }
     }
@@ -115,21 +127,21 @@ static bool children_match(const struct access_log_filter *filter,
 }
 
 bool access_log_filter_matches(const struct access_log_filter *filter,
-                               const struct log_format_input *input, struct random *random) {
+                               const struct log_format_input *input, struct io_context *io) {
     switch (filter->kind) {
     case ACCESS_LOG_FILTER_STATUS_CODE:
-        return compares(filter, log_info(input)->response_code);
+        return compares(filter, log_info(input)->response_code, io);
     case ACCESS_LOG_FILTER_DURATION:
-        return compares(filter, duration_ms(input));
+        return compares(filter, duration_ms(input), io);
     case ACCESS_LOG_FILTER_NOT_HEALTH_CHECK:
         return !log_info(input)->is_health_check;
     case ACCESS_LOG_FILTER_TRACEABLE:
         return log_info(input)->trace_id_sampled != 0;
     case ACCESS_LOG_FILTER_RUNTIME:
-        return is_in_fraction(filter, input, random);
+        return is_in_fraction(filter, input, io);
     case ACCESS_LOG_FILTER_AND:
     case ACCESS_LOG_FILTER_OR:
-        return children_match(filter, input, random);
+        return children_match(filter, input, io);
     case ACCESS_LOG_FILTER_HEADER:
         return header_matches(filter, input);
     case ACCESS_LOG_FILTER_RESPONSE_FLAG:
@@ -146,7 +158,7 @@ bool access_log_filter_matches(const struct access_log_filter *filter,
 
 void access_log_write(struct access_log *log, struct io_context *io,
                       const struct log_format_input *input) {
-    if (log->filter == NULL || access_log_filter_matches(log->filter, input, &io->random)) {
+    if (log->filter == NULL || access_log_filter_matches(log->filter, input, io)) {
         log->ops->log(log, io, input);
     }
 }

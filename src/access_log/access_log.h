@@ -35,8 +35,11 @@ enum access_log_filter_kind {
 struct access_log_filter {
     enum access_log_filter_kind kind;
     enum { COMPARE_EQ, COMPARE_GE, COMPARE_LE, COMPARE_NE } compare;
-    uint64_t value; /* LOG_TYPE: a bit for each number of the API's enum AccessLogType */
+    struct config_integer comparand;
+    uint64_t log_types; /* a bit for each number of the API's enum AccessLogType */
+    /* The key's integer counts in the fraction's own denominator: `scale` of them are a million. */
     struct config_fraction fraction;
+    uint32_t scale;
     const struct access_log_filter *const *children;
     uint32_t child_count;
     struct header_matcher header;
@@ -48,7 +51,7 @@ struct access_log_filter {
     bool match_if_key_not_found;
 };
 bool access_log_filter_matches(const struct access_log_filter *filter,
-                               const struct log_format_input *input, struct random *random);
+                               const struct log_format_input *input, struct io_context *io);
 
 /* A logger's behaviour; extension loggers (gRPC, OTLP) add their own. */
 struct access_log_ops {

@@ -18,7 +18,7 @@ struct facts {
     struct header_map request, response;
     struct stream_info info;
     struct log_format_input input;
-    struct random random;
+    struct io_context io;
 };
 
 static void set_up(struct facts *f) {
@@ -32,30 +32,31 @@ static void set_up(struct facts *f) {
                                          .request_headers = &f->request,
                                          .response_headers = &f->response,
                                          .access_log_type = "DownstreamEnd"};
-    random_init_seed(&f->random, 1);
+    random_init_seed(&f->io.random, 1);
 }
 
 static bool matches(struct facts *f, struct access_log_filter filter) {
-    return access_log_filter_matches(&filter, &f->input, &f->random);
+    return access_log_filter_matches(&filter, &f->input, &f->io);
 }
 
 START_TEST(filter_compares_code_and_duration) {
     struct facts f;
     set_up(&f);
-    struct access_log_filter filter = {.kind = ACCESS_LOG_FILTER_STATUS_CODE, .value = 404};
+    struct access_log_filter filter = {.kind = ACCESS_LOG_FILTER_STATUS_CODE,
+                                       .comparand.value = 404};
     filter.compare = COMPARE_EQ;
     ck_assert(matches(&f, filter));
     filter.compare = COMPARE_NE;
     ck_assert(!matches(&f, filter));
     filter.compare = COMPARE_GE;
-    filter.value = 405;
+    filter.comparand.value = 405;
     ck_assert(!matches(&f, filter));
     filter.compare = COMPARE_LE;
     ck_assert(matches(&f, filter));
     filter.kind = ACCESS_LOG_FILTER_DURATION;
-    filter.value = 250;
+    filter.comparand.value = 250;
     ck_assert(matches(&f, filter));
-    filter.value = 249;
+    filter.comparand.value = 249;
     ck_assert(!matches(&f, filter));
     f.info.end_us = 0; // not ended: as of now
     f.input.now_us = 1249000;
@@ -124,7 +125,7 @@ START_TEST(filter_metadata_type_header_and_runtime) {
     stream_info_set_metadata(&f.info, SLICE("ns"), SLICE("a.b"), SLICE("x"), true);
     ck_assert(matches(&f, filter));
 
-    struct access_log_filter type = {.kind = ACCESS_LOG_FILTER_LOG_TYPE, .value = 1 << 6};
+    struct access_log_filter type = {.kind = ACCESS_LOG_FILTER_LOG_TYPE, .log_types = 1 << 6};
     ck_assert(matches(&f, type));
     f.input.access_log_type = "DownstreamStart";
     ck_assert(!matches(&f, type));

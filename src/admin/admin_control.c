@@ -52,24 +52,6 @@ void admin_handle_reset_counters(struct admin_request *request) {
     admin_text(request->body, "OK\n");
 }
 
-/* ---- runtime: no layer can be configured yet ---- */
-
-void admin_handle_runtime(struct admin_request *request) {
-    request->content_type = admin_content_json;
-    admin_text(request->body, "{\n \"entries\": {},\n \"layers\": []\n}\n");
-}
-
-void admin_handle_runtime_modify(struct admin_request *request) {
-    if (request->params.count == 0) {
-        admin_answer(request, 400,
-                     "usage: /runtime_modify?key1=value1&key2=value2&keyN=valueN\n"
-                     "       or send the parameters as form values\n"
-                     "use an empty value to remove a previously added override");
-        return;
-    }
-    admin_answer(request, 503, "No admin layer specified");
-}
-
 /* ---- what is tied to Envoy's own implementation ---- */
 
 void admin_handle_contention(struct admin_request *request) {

@@ -18,6 +18,7 @@
 
 struct access_log;
 struct admin;
+struct admin_param;
 struct cluster_manager;
 struct config_store;
 struct io_context;
@@ -69,6 +70,9 @@ struct admin_callbacks {
      * or 400. NULL: an empty document. */
     enum status (*config_dump)(void *arg, const struct config_dump_query *query,
                                struct buffer *out);
+    /* Overrides of the runtime's admin layer; of a key that is named twice the last one counts, an empty
+     * value takes one back. STATUS_NOT_FOUND: no such layer. NULL: likewise. */
+    enum status (*runtime_modify)(void *arg, const struct admin_param *changes, uint32_t count);
     /* What initialisation waits for, as JSON; NULL: nothing. */
     void (*init_dump)(void *arg, struct slice mask, struct buffer *out);
 };

@@ -19,10 +19,19 @@ struct http_filter_factory;
 /* ms: not configured; 0 means disabled */
 #define CONFIG_TIMEOUT_UNSET UINT32_MAX
 
-/* envoy.config.core.v3.RuntimeFractionalPercent without a runtime override: numerator of a million. */
+/* Values that the runtime may override while they are in use, read with src/config/config_runtime.h. The
+ * key is the number that the runtime gave it; 0: none. */
 struct config_fraction {
     uint32_t per_million;
-    struct slice runtime_key; /* empty: none */
+    uint32_t key;
+};
+struct config_flag {
+    bool value;
+    uint32_t key;
+};
+struct config_integer {
+    uint32_t value;
+    uint32_t key;
 };
 
 /* envoy.config.core.v3.HeaderValueOption. */

@@ -20,7 +20,8 @@ enum config_kind {
     CONFIG_CLUSTER,
     CONFIG_ENDPOINT,
     CONFIG_SECRET,
-    CONFIG_TLS, /* a transport socket's ready context */
+    CONFIG_TLS,     /* a transport socket's ready context */
+    CONFIG_RUNTIME, /* a runtime layer; never in the store */
     CONFIG_KIND_COUNT,
 };
 

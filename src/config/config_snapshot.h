@@ -8,6 +8,7 @@
 #define SRC_CONFIG_CONFIG_SNAPSHOT_H
 
 #include "src/config/config_part.h"
+#include "src/runtime/runtime_table.h"
 
 enum { CONFIG_CHUNK_SLOTS = 64 };
 /* A slot's number: its place in the table, and above it the place's generation. */
@@ -40,6 +41,7 @@ struct config_snapshot {
     const struct config_change *changes;
     uint32_t change_count;
     const struct config_names *names; /* name -> slot, for lookups by a request's text */
+    const struct runtime_table *runtime;
 };
 
 static inline struct config_part *config_snapshot_part(const struct config_snapshot *snapshot,

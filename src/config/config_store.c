@@ -8,6 +8,7 @@
 #include "src/event/event_loop.h"
 #include "src/event/io_context.h"
 #include "src/event/mailbox.h"
+#include "src/runtime/runtime.h"
 
 enum { CONFIG_STORE_MAGIC = 0x43534f52 };
 
@@ -48,6 +49,7 @@ struct config_store {
     uint32_t in_flight; /* mail that workers have not acknowledged */
     uint64_t generation;
     struct config_slots *slots;
+    struct runtime *runtime;
     struct config_table tables[CONFIG_KIND_COUNT]; /* of the next snapshot */
     struct config_names names;
     struct config_change *changes;
@@ -98,6 +100,7 @@ static void snapshot_unref(struct snapshot *snapshot) {
         config_table_free(&snapshot->view.tables[kind]);
     }
     config_names_free(&snapshot->names);
+    runtime_table_unref(snapshot->view.runtime);
     mem_free(snapshot);
 }
 
@@ -137,6 +140,7 @@ static struct snapshot *snapshot_new(struct config_store *store) {
     snapshot->view.changes = snapshot->changes;
     snapshot->view.change_count = snapshot->change_count;
     snapshot->view.names = &snapshot->names;
+    snapshot->view.runtime = runtime_table_ref(store->runtime);
     store->changes = NULL;
     store->change_count = 0;
     store->change_capacity = 0;
@@ -165,6 +169,7 @@ struct config_store *config_store_new(struct io_context *control) {
     store->control = control;
     event_deferred_init(&store->publish_deferred, publish_deferred, store);
     store->slots = config_slots_new(publish_soon, store);
+    store->runtime = runtime_new(publish_soon, store);
     hash_map_init(&store->interned);
     store->subscriber_count = control->index + 1;
     store->subscribers = mem_calloc(store->subscriber_count, sizeof(struct subscriber));
@@ -205,6 +210,7 @@ void config_store_free(struct config_store *store) {
         config_table_free(&store->tables[kind]);
     }
     config_slots_close(store->slots);
+    runtime_free(store->runtime);
     config_names_free(&store->names);
     for (uint32_t i = 0; i < store->interned_count; i++) {
         mem_free(store->interned_list[i]);
@@ -509,7 +515,8 @@ void config_store_publish(struct config_store *store) {
     event_loop_defer_cancel(&store->publish_deferred);
     settle_changes(store);
     free_idle_slots(store);
-    if (store->change_count == 0) {
+    if (store->change_count == 0 &&
+        runtime_is_current(store->runtime, store->current->view.runtime)) {
         return;
     }
     store->is_publishing = true;
@@ -611,6 +618,10 @@ void config_store_tell(struct config_store *store, struct config_part *part, con
 
 const struct config_snapshot *config_store_current(const struct config_store *store) {
     return &store->current->view;
+}
+
+struct runtime *config_store_runtime(const struct config_store *store) {
+    return store->runtime;
 }
 
 uint32_t config_store_intern(struct config_store *store, struct slice text) {

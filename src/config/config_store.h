@@ -11,6 +11,7 @@
 
 struct config_store;
 struct io_context;
+struct runtime;
 
 /* Called on the subscriber's own thread after io->snapshot was swapped. `previous` is NULL for one who
  * subscribed after the first publication: look at the tables then, not at the list of changes. */
@@ -58,6 +59,8 @@ struct config_part *config_store_get(const struct config_store *store, enum conf
  * function of the control context go into the next snapshot. */
 void config_store_publish(struct config_store *store);
 const struct config_snapshot *config_store_current(const struct config_store *store);
+/* The store's: gives numbers to the keys that parts name; its table comes with the next snapshot. */
+struct runtime *config_store_runtime(const struct config_store *store);
 /* Small integers for text compared at request time (filter names); never given back. */
 uint32_t config_store_intern(struct config_store *store, struct slice text);
 struct slice config_store_interned(const struct config_store *store, uint32_t id);

@@ -33,6 +33,7 @@ struct route_match {
     uint32_t cookie_count;
     bool has_runtime_fraction;
     struct config_fraction runtime_fraction;
+    struct slice runtime_key; /* its text */
     bool grpc_only;
     int8_t tls_presented; /* -1: not asked, 0 / 1 */
     int8_t tls_validated;
@@ -50,7 +51,7 @@ struct weighted_cluster {
     struct slice name;
     uint32_t cluster_slot; /* CONFIG_SLOT_NONE with cluster_header */
     struct slice cluster_header;
-    uint32_t weight;
+    struct config_integer weight;
     struct header_ops request_headers, response_headers;
     struct filter_overrides filters;
     struct slice host_rewrite_literal;
@@ -122,7 +123,8 @@ struct route_action {
     struct slice cluster_header; /* lower case; empty: none */
     const struct weighted_cluster *weighted;
     uint32_t weighted_count;
-    uint32_t total_weight;
+    uint32_t total_weight; /* of the weights as configured */
+    bool has_runtime_weights;
     struct slice random_value_header; /* of weighted_clusters.header_name */
     uint32_t cluster_not_found_code;  /* 503, 404 or 500 */
     const struct metadata *metadata_match;

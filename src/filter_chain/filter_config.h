@@ -12,6 +12,7 @@
 #include "src/config/common_config.h"
 #include "src/config/config_store.h"
 #include "src/config/validation.h"
+#include "src/runtime/runtime.h"
 
 struct ProtobufCMessage;
 struct access_log;
@@ -96,6 +97,12 @@ struct filter_config_context {
 static inline uint32_t filter_config_cluster(struct filter_config_context *context,
                                              struct slice name) {
     return config_store_slot_for(context->store, context->part, CONFIG_CLUSTER, name);
+}
+
+/* The number of a key of the runtime, for config_flag and the like. */
+static inline uint32_t filter_config_runtime_key(struct filter_config_context *context,
+                                                 const char *name) {
+    return runtime_key(config_store_runtime(context->store), slice_from_string(name));
 }
 
 #endif

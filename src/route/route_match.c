@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "src/route/route_match.h"
 
+#include "src/config/config_runtime.h"
 #include "src/http/message.h"
 #include "src/http/path.h"
 #include "src/matcher/regex.h"
@@ -122,9 +123,10 @@ static const struct query_matcher *first_failed_query(const struct route_match *
     return NULL;
 }
 
-static bool is_in_fraction(const struct route_match *match, uint64_t random) {
+static bool is_in_fraction(const struct route_match *match, const struct route_request *request) {
     return !match->has_runtime_fraction ||
-           random % FRACTION_DENOMINATOR < match->runtime_fraction.per_million;
+           request->random % FRACTION_DENOMINATOR <
+               config_fraction_now(&match->runtime_fraction, request->io);
 }
 
 static bool tls_matches(const struct route_match *match, const struct connection_info *connection) {
@@ -167,8 +169,8 @@ const char *route_match_why_not(const struct route_match *match, const struct ro
         return "path";
     }
     *detail = SLICE("");
-    if (!is_in_fraction(match, facts->request->random)) {
-        *detail = match->runtime_fraction.runtime_key;
+    if (!is_in_fraction(match, facts->request)) {
+        *detail = match->runtime_key;
         return "runtime";
     }
     if (match->grpc_only && !is_grpc(facts)) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "src/route/route_table.h"
 
+#include "src/config/config_runtime.h"
 #include "src/route/host_index.h"
 #include "src/route/route_index.h"
 #include "src/route/route_match.h"
@@ -76,9 +77,9 @@ static bool route_matches(const struct route *route, const struct route_facts *f
     return why_not == NULL;
 }
 
-static const struct route *walk_all(const struct virtual_host *vhost,
+static const struct route *walk_all(const struct virtual_host *vhost, uint32_t from,
                                     const struct route_facts *facts) {
-    for (uint32_t i = 0; i < vhost->route_count; i++) {
+    for (uint32_t i = from; i < vhost->route_count; i++) {
         if (route_matches(&vhost->routes[i], facts)) {
             return &vhost->routes[i];
         }
@@ -111,8 +112,16 @@ const struct route *route_find_in(const struct route_part *part, const struct vi
     struct route_facts facts;
     route_facts_init(&facts, part, request);
     // A recorder is told of the routes that the index would not even look at.
-    return vhost->route_index == NULL || request->recorder != NULL ? walk_all(vhost, &facts)
+    return vhost->route_index == NULL || request->recorder != NULL ? walk_all(vhost, 0, &facts)
                                                                    : walk_index(vhost, &facts);
+}
+
+const struct route *route_find_behind(const struct route_part *part,
+                                      const struct virtual_host *vhost, const struct route *route,
+                                      const struct route_request *request) {
+    struct route_facts facts;
+    route_facts_init(&facts, part, request);
+    return walk_all(vhost, (uint32_t)(route - vhost->routes) + 1, &facts);
 }
 
 // One value, one number: anything else leaves the choice to chance.
@@ -122,6 +131,36 @@ static bool header_random(const struct route_action *action, const struct header
            header_map_count_name(headers, action->random_value_header) == 1 &&
            slice_parse_uint64(slice_trim(header_map_get_name(headers, action->random_value_header)),
                               value) == STATUS_OK;
+}
+
+static uint64_t weight_now(const struct weighted_cluster *cluster,
+                           const struct route_request *request) {
+    return config_integer_now(&cluster->weight, request->io);
+}
+
+static const struct weighted_cluster *pick_by_runtime(const struct route_action *action,
+                                                      const struct route_request *request,
+                                                      uint64_t value) {
+    uint64_t total = 0;
+    for (uint32_t i = 0; i < action->weighted_count; i++) {
+        uint64_t weight = weight_now(&action->weighted[i], request);
+        if (weight > UINT32_MAX - total) {
+            return NULL; // nothing that a route could have been configured with
+        }
+        total += weight;
+    }
+    if (total == 0) {
+        return NULL;
+    }
+    value %= total;
+    for (uint32_t i = 0; i < action->weighted_count; i++) {
+        uint64_t weight = weight_now(&action->weighted[i], request);
+        if (value < weight) {
+            return &action->weighted[i];
+        }
+        value -= weight;
+    }
+    return NULL;
 }
 
 const struct weighted_cluster *route_pick_weighted(const struct route_action *action,
@@ -134,12 +173,15 @@ const struct weighted_cluster *route_pick_weighted(const struct route_action *ac
     if (header_random(action, request->headers, &from_header)) {
         value = from_header;
     }
+    if (action->has_runtime_weights) {
+        return pick_by_runtime(action, request, value);
+    }
     value %= action->total_weight;
     for (uint32_t i = 0; i < action->weighted_count; i++) {
-        if (value < action->weighted[i].weight) {
+        if (value < action->weighted[i].weight.value) {
             return &action->weighted[i];
         }
-        value -= action->weighted[i].weight;
+        value -= action->weighted[i].weight.value;
     }
     return NULL;
 }

@@ -13,6 +13,7 @@
 #include "src/config/route_config.h"
 
 struct host_index;
+struct io_context;
 
 /* Index over part->vhosts; in `arena` (the part's). Domains are already unique. */
 const struct host_index *host_index_new(const struct route_part *part, struct arena *arena);
@@ -31,7 +32,8 @@ struct route_recorder {
 struct route_request {
     const struct header_map *headers;
     const struct connection_info *connection; /* NULL allowed */
-    uint64_t random; /* one number per stream: runtime fractions, weighted clusters */
+    uint64_t random;             /* one number per stream: runtime fractions, weighted clusters */
+    const struct io_context *io; /* whose runtime counts; NULL where no key is named */
     const struct route_recorder *recorder;
 };
 
@@ -41,7 +43,13 @@ const struct virtual_host *route_find_virtual_host(const struct route_part *part
 const struct route *route_find_in(const struct route_part *part, const struct virtual_host *vhost,
                                   const struct route_request *request);
 
-/* Which of the action's weighted clusters; NULL where it has none. `random_value` header counts. */
+/* The next one that matches behind `route`, which the same request was given and cannot use. */
+const struct route *route_find_behind(const struct route_part *part,
+                                      const struct virtual_host *vhost, const struct route *route,
+                                      const struct route_request *request);
+
+/* Which of the action's weighted clusters; NULL where it has none, or where the runtime leaves their weights
+ * nothing that can be drawn from. `random_value` header counts. */
 const struct weighted_cluster *route_pick_weighted(const struct route_action *action,
                                                    const struct route_request *request);
 

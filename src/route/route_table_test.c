@@ -379,7 +379,8 @@ END_TEST
 START_TEST(weighted_clusters_follow_weights_and_the_header) {
     struct route_model model;
     route_model_init(&model);
-    struct weighted_cluster clusters[] = {{.weight = 1}, {.weight = 0}, {.weight = 3}};
+    struct weighted_cluster clusters[] = {
+        {.weight.value = 1}, {.weight.value = 0}, {.weight.value = 3}};
     struct route_action action = {.weighted = clusters,
                                   .weighted_count = 3,
                                   .total_weight = 4,

@@ -9,6 +9,7 @@
 #include "src/http/h2/http2_stats.h"
 #include "src/listener/listener_manager.h"
 #include "src/overload/overload_manager.h"
+#include "src/runtime/runtime.h"
 #include "src/server/hcm_factory.h"
 #include "src/server/server_internal.h"
 #include "src/server/server_targets.h"
@@ -97,6 +98,7 @@ static enum status make_control(struct server *server, struct error *err) {
     server->http1_scope = stats_scope_get(server->stats, SLICE("http1"), &http1_stat_table);
     server->http2_scope = stats_scope_get(server->stats, SLICE("http2"), &http2_stat_table);
     server->store = config_store_new(&server->control);
+    runtime_count_in(config_store_runtime(server->store), server->stats, server->control.index);
     struct file_writer_options files = {
         .flush_interval_ms = options->file_flush_interval_ms,
         .flush_bytes = options->file_flush_min_size_kb * 1024,
@@ -189,6 +191,7 @@ static enum status make_xds(struct server *server, struct error *err) {
         .targets = server_targets(server),
         .transport = server->transport,
         .bootstrap = server->bootstrap,
+        .runtime = &server->settings.runtime,
         .reject_unknown_dynamic_fields = server->options->reject_unknown_dynamic_fields,
         .on_initialized = server_on_initialized,
         .on_unknown_field = on_unknown_field,

@@ -4,6 +4,8 @@
 #include <unistd.h>
 
 #include "sallyport_version.h"
+#include "src/admin/admin_params.h"
+#include "src/base/check.h"
 #include "src/base/log.h"
 #include "src/server/server_internal.h"
 #include "xds/xds.h"
@@ -51,6 +53,18 @@ static enum status admin_config_dump(void *arg, const struct config_dump_query *
     return xds_config_dump(server->xds, &dump, out);
 }
 
+static enum status admin_runtime_modify(void *arg, const struct admin_param *changes,
+                                        uint32_t count) {
+    const struct server *server = arg;
+    struct runtime_change *list = mem_calloc(count, sizeof(*list));
+    for (uint32_t i = 0; i < count; i++) {
+        list[i] = (struct runtime_change){.key = changes[i].name, .text = changes[i].value};
+    }
+    enum status status = xds_runtime_modify(server->xds, list, count);
+    mem_free(list);
+    return status;
+}
+
 static const struct admin_callbacks callbacks = {
     .state = admin_state_of,
     .quit = admin_quit,
@@ -58,6 +72,7 @@ static const struct admin_callbacks callbacks = {
     .set_health_failed = admin_set_health_failed,
     .reopen_logs = admin_reopen_logs,
     .config_dump = admin_config_dump,
+    .runtime_modify = admin_runtime_modify,
 };
 
 static enum status write_address(const struct server *server, struct error *err) {

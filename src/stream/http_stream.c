@@ -171,7 +171,7 @@ void http_stream_local_reply(struct http_stream *stream, const struct local_repl
     http_stream_log_input(stream, &input);
     struct local_reply_result result;
     local_reply_make(stream->conn->config, reply, stream->is_grpc, stream->is_head, &input,
-                     &stream->info, &stream->conn->io->random, &result);
+                     &stream->info, stream->conn->io, &result);
     struct buffer body;
     buffer_init(&body, &stream->conn->io->buffers);
     buffer_append(&body, result.body);

@@ -6,10 +6,10 @@
 
 static const struct local_reply_mapper *find_mapper(const struct local_reply_config *config,
                                                     const struct log_format_input *input,
-                                                    struct random *random) {
+                                                    struct io_context *io) {
     for (uint32_t i = 0; i < config->mapper_count; i++) {
         const struct local_reply_mapper *mapper = &config->mappers[i];
-        if (mapper->filter == NULL || access_log_filter_matches(mapper->filter, input, random)) {
+        if (mapper->filter == NULL || access_log_filter_matches(mapper->filter, input, io)) {
             return mapper;
         }
     }
@@ -25,8 +25,8 @@ struct reply_text {
 /* Mapper first (its headers see the original status, its body the new one), then the body format. */
 static void apply_config(const struct local_reply_config *config, struct reply_text *text,
                          struct header_map *headers, struct log_format_input *input,
-                         struct stream_info *info, struct random *random) {
-    const struct local_reply_mapper *mapper = find_mapper(config, input, random);
+                         struct stream_info *info, struct io_context *io) {
+    const struct local_reply_mapper *mapper = find_mapper(config, input, io);
     const struct log_format *format = config->body_format;
     struct slice content_type = config->content_type;
     input->local_reply_body = text->body;
@@ -68,7 +68,7 @@ static void make_grpc(const struct local_reply *reply, const struct reply_text *
 void local_reply_make(const struct http_connection_manager_config *config,
                       const struct local_reply *reply, bool is_grpc, bool is_head,
                       struct log_format_input *input, struct stream_info *info,
-                      struct random *random, struct local_reply_result *result) {
+                      struct io_context *io, struct local_reply_result *result) {
     struct header_map *headers = ARENA_NEW(info->arena, struct header_map);
     header_map_init(headers, info->arena);
     header_map_set_uint(headers, HEADER_STATUS, reply->status);
@@ -83,7 +83,7 @@ void local_reply_make(const struct http_connection_manager_config *config,
     input->response_headers = headers;
     info->response_code = reply->status;
     if (config->local_reply != NULL) {
-        apply_config(config->local_reply, &text, headers, input, info, random);
+        apply_config(config->local_reply, &text, headers, input, info, io);
     }
     result->headers = headers;
     result->status = text.status;

@@ -21,6 +21,6 @@ struct local_reply_result {
 void local_reply_make(const struct http_connection_manager_config *config,
                       const struct local_reply *reply, bool is_grpc, bool is_head,
                       struct log_format_input *input, struct stream_info *info,
-                      struct random *random, struct local_reply_result *result);
+                      struct io_context *io, struct local_reply_result *result);
 
 #endif

@@ -5,17 +5,18 @@
 #include <stdlib.h>
 
 #include "src/base/check.h"
+#include "src/event/io_context.h"
 
 static struct arena arena;
 static struct http_connection_manager_config config;
 static struct local_reply_config model;
 static struct stream_info info;
-static struct random rng;
+static struct io_context io;
 static struct local_reply_result result;
 
 static void set_up(void) {
     arena_init_heap(&arena, 0);
-    random_init_seed(&rng, 3);
+    random_init_seed(&io.random, 3);
     info = (struct stream_info){.arena = &arena};
     config = (struct http_connection_manager_config){.server_name = SLICE("envoy")};
     model = (struct local_reply_config){.mapper_count = 0};
@@ -32,7 +33,7 @@ static void make(uint32_t status, const char *body, bool is_grpc, bool is_head) 
                                 .grpc_status = -1,
                                 .flag = RESPONSE_FLAG_COUNT};
     struct log_format_input input = {.info = &info};
-    local_reply_make(&config, &reply, is_grpc, is_head, &input, &info, &rng, &result);
+    local_reply_make(&config, &reply, is_grpc, is_head, &input, &info, &io, &result);
 }
 
 static void expect(enum header_id id, const char *value) {
@@ -98,7 +99,7 @@ END_TEST
 
 START_TEST(local_reply_make_first_mapper_that_matches) {
     struct access_log_filter not_found = {
-        .kind = ACCESS_LOG_FILTER_STATUS_CODE, .compare = COMPARE_EQ, .value = 404};
+        .kind = ACCESS_LOG_FILTER_STATUS_CODE, .compare = COMPARE_EQ, .comparand.value = 404};
     struct local_reply_mapper mappers[] = {{.filter = &not_found, .status = 410}, {.status = 599}};
     model = (struct local_reply_config){.mappers = mappers, .mapper_count = 2};
     config.local_reply = &model;

@@ -52,6 +52,19 @@ static void note_route(struct http_stream *stream) {
     }
 }
 
+/* Where the runtime leaves a route no weight to draw from, the routes behind it count, as in Envoy. */
+static void pick_weighted(struct http_stream *stream, const struct route_request *request) {
+    while (stream->route != NULL && stream->route->action == ROUTE_ACTION_CLUSTER &&
+           stream->route->cluster->weighted_count > 0) {
+        stream->weighted = route_pick_weighted(stream->route->cluster, request);
+        if (stream->weighted != NULL) {
+            return;
+        }
+        stream->route =
+            route_find_behind(stream->route_config, stream->vhost, stream->route, request);
+    }
+}
+
 const struct route *http_stream_route(struct http_stream *stream) {
     if (stream->is_route_resolved || stream->request_headers == NULL) {
         return stream->route;
@@ -67,14 +80,13 @@ const struct route *http_stream_route(struct http_stream *stream) {
         .headers = stream->request_headers,
         .connection = stream->info.connection,
         .random = stream->random,
+        .io = stream->conn->io,
     };
     stream->vhost = route_find_virtual_host(stream->route_config, &request);
     if (stream->vhost != NULL) {
         stream->route = route_find_in(stream->route_config, stream->vhost, &request);
     }
-    if (stream->route != NULL && stream->route->action == ROUTE_ACTION_CLUSTER) {
-        stream->weighted = route_pick_weighted(stream->route->cluster, &request);
-    }
+    pick_weighted(stream, &request);
     note_route(stream);
     http_stream_timeouts_route(stream);
     return stream->route;

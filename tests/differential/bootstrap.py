@@ -119,6 +119,8 @@ def cluster(case, name, changes=None):
 def xds_name(case, kind, name):
     if kind in ("clusters", "endpoints"):
         return case.cluster(name)
+    if kind == "runtimes":
+        return name
     return case.slug if name == "main" else f"{case.slug}-{name}"
 
 
@@ -129,7 +131,7 @@ def xds_resource(case, kind, name, spec, log_path):
     if kind == "endpoints":
         return assignment(case, name, spec) if isinstance(spec, list) else \
             cases.merge(assignment(case, name, []), spec)
-    if kind == "secrets":
+    if kind in ("secrets", "runtimes"):
         return cases.merge({"name": xds_name(case, kind, name)}, spec)
     base = route_config(case) if kind == "routes" else listener(case, log_path)
     base["name"] = xds_name(case, kind, name)

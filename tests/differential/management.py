@@ -18,6 +18,7 @@ SERVICE = "/envoy.service.discovery.v3.AggregatedDiscoveryService/"
 PREFIX = "type.googleapis.com/"
 # In the order in which a change is sent.
 TYPES = {
+    "runtimes": PREFIX + "envoy.service.runtime.v3.Runtime",
     "secrets": PREFIX + "envoy.extensions.transport_sockets.tls.v3.Secret",
     "clusters": PREFIX + "envoy.config.cluster.v3.Cluster",
     "endpoints": PREFIX + "envoy.config.endpoint.v3.ClusterLoadAssignment",

@@ -87,6 +87,7 @@ class Side:
         """As whoever feeds a watched file does: renamed into place."""
         for name, text in files.items():
             new = self.folder / f"{name}.new"
+            new.parent.mkdir(parents=True, exist_ok=True)
             new.write_text(str(text))
             new.rename(self.folder / name)
 

@@ -22,7 +22,7 @@ static const struct ledger_field bootstrap_fields[] = {
     {"tracing", LEDGER_HARMLESS, "telemetry: no tracer"},
     {"watchdog", LEDGER_HARMLESS, "no watchdog"},
     {"watchdogs", LEDGER_HARMLESS, "no watchdog"},
-    {"layered_runtime", LEDGER_IGNORED, "no runtime overrides yet: fields keep their own defaults"},
+    LEDGER_OK("layered_runtime"),
     {"hds_config", LEDGER_IGNORED, "no health discovery service yet"},
     {"bootstrap_extensions", LEDGER_IGNORED, "none is built in"},
     {"fatal_actions", LEDGER_HARMLESS, "crash handling"},

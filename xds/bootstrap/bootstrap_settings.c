@@ -14,6 +14,7 @@
 #include "xds/decode/decode_common.h"
 #include "xds/decode/matcher.h"
 #include "xds/decode/overload.h"
+#include "xds/decode/runtime.h"
 
 #define BOOTSTRAP(name) Envoy__Config__Bootstrap__V3__##name
 
@@ -203,6 +204,10 @@ void bootstrap_settings_read(struct Envoy__Config__Bootstrap__V3__Bootstrap *boo
     settings->node_json = proto_json_text(&bootstrap->node->base, &json, &owner->arena);
     read_admin(&d, bootstrap->admin, settings);
     read_overload(&d, bootstrap, settings);
+    decoder_push(&d, "layered_runtime");
+    (void)decode_layered_runtime(&d, bootstrap->layered_runtime, settings->node_cluster,
+                                 &settings->runtime);
+    decoder_pop(&d);
     read_log_format(&d, bootstrap, settings);
     read_static_clusters(&d, bootstrap, settings);
     (void)decode_optional_duration(&d, "stats_flush_interval", bootstrap->stats_flush_interval,

@@ -6,6 +6,7 @@
 #ifndef XDS_BOOTSTRAP_BOOTSTRAP_SETTINGS_H
 #define XDS_BOOTSTRAP_BOOTSTRAP_SETTINGS_H
 
+#include "src/config/runtime_config.h"
 #include "src/matcher/string_matcher.h"
 #include "src/net/address.h"
 #include "xds/resource_type.h"
@@ -25,6 +26,7 @@ struct bootstrap_settings {
     uint32_t stats_flush_interval_ms;       /* 5,000 */
     uint64_t max_downstream_connections;    /* of the overload manager's monitor; 0: none */
     const struct overload_config *overload; /* NULL: nothing is watched */
+    struct runtime_config runtime;          /* layered_runtime */
     struct slice log_format;                /* application_log_config.text_format; empty: none */
     bool has_log_format;
     struct slice node_id, node_cluster;

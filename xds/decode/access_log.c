@@ -169,7 +169,7 @@ static const struct ledger_field filter_fields[] = {
 };
 static const struct ledger_field runtime_filter_fields[] = {
     LEDGER_OK("percent_sampled"),
-    {"runtime_key", LEDGER_IGNORED, "runtime overrides are not read yet"},
+    LEDGER_OK("runtime_key"),
     {"use_independent_randomness", LEDGER_HARMLESS, "each entry is drawn independently"},
 };
 static const struct ledger_field all_fields[] = {LEDGER_OK("*")};

@@ -6,12 +6,17 @@
 #include "xds/decode/decode_common.h"
 #include "xds/decode/matcher.h"
 
+enum { PERCENT_SCALE = 10000 };
+
 static bool decode_comparison(struct decoder *d, const LOGGING(ComparisonFilter) *from,
                               struct access_log_filter *out) {
     if (from == NULL || from->value == NULL) {
         return decoder_field_error(d, "comparison.value", "value is required");
     }
-    out->value = from->value->default_value;
+    out->comparand = (struct config_integer){
+        .value = from->value->default_value,
+        .key = decoder_runtime_key(d, from->value->runtime_key),
+    };
     switch ((int)from->op) {
     case ENVOY__CONFIG__ACCESSLOG__V3__COMPARISON_FILTER__OP__EQ:
         out->compare = COMPARE_EQ;
@@ -69,10 +74,14 @@ static bool decode_flags(struct decoder *d, const LOGGING(ResponseFlagFilter) *f
 
 static bool decode_runtime_filter(struct decoder *d, const LOGGING(RuntimeFilter) *from,
                                   struct access_log_filter *out) {
-    out->fraction.runtime_key = decoder_text(d, from->runtime_key);
+    out->fraction.key = decoder_runtime_key(d, from->runtime_key);
+    out->scale = PERCENT_SCALE;
     // Without a sample rate nothing is logged unless runtime says so.
-    return from->percent_sampled == NULL ||
-           decode_fractional_percent(d, from->percent_sampled, &out->fraction);
+    if (from->percent_sampled == NULL) {
+        return true;
+    }
+    out->scale = fractional_percent_scale(from->percent_sampled);
+    return decode_fractional_percent(d, from->percent_sampled, &out->fraction);
 }
 
 static struct slice metadata_path(struct decoder *d, const MATCHER(MetadataMatcher) *from) {
@@ -177,7 +186,7 @@ static bool decode_by_kind(struct decoder *d, const LOGGING(AccessLogFilter) *fr
         out->kind = ACCESS_LOG_FILTER_LOG_TYPE;
         out->exclude = from->log_type_filter->exclude != 0;
         for (size_t i = 0; i < from->log_type_filter->n_types; i++) {
-            out->value |= UINT64_C(1) << ((unsigned)from->log_type_filter->types[i] & 63U);
+            out->log_types |= UINT64_C(1) << ((unsigned)from->log_type_filter->types[i] & 63U);
         }
         return true;
     case ENVOY__CONFIG__ACCESSLOG__V3__ACCESS_LOG_FILTER__FILTER_SPECIFIER_EXTENSION_FILTER:

@@ -103,23 +103,26 @@ bool decode_header_ops(struct decoder *d, const struct header_lists *lists,
 
 /* ---- fractions ---- */
 
-bool decode_fractional_percent(struct decoder *d, const TYPE(FractionalPercent) *from,
-                               struct config_fraction *out) {
-    uint64_t scale;
+uint32_t fractional_percent_scale(const TYPE(FractionalPercent) *from) {
     switch ((int)from->denominator) {
     case ENVOY__TYPE__V3__FRACTIONAL_PERCENT__DENOMINATOR_TYPE__HUNDRED:
-        scale = 10000;
-        break;
+        return 10000;
     case ENVOY__TYPE__V3__FRACTIONAL_PERCENT__DENOMINATOR_TYPE__TEN_THOUSAND:
-        scale = 100;
-        break;
+        return 100;
     case ENVOY__TYPE__V3__FRACTIONAL_PERCENT__DENOMINATOR_TYPE__MILLION:
-        scale = 1;
-        break;
+        return 1;
     default:
+        return 0;
+    }
+}
+
+bool decode_fractional_percent(struct decoder *d, const TYPE(FractionalPercent) *from,
+                               struct config_fraction *out) {
+    uint32_t scale = fractional_percent_scale(from);
+    if (scale == 0) {
         return decoder_field_error(d, "denominator", "unknown value %d", (int)from->denominator);
     }
-    uint64_t value = from->numerator * scale;
+    uint64_t value = (uint64_t)from->numerator * scale;
     out->per_million = value > MILLION ? MILLION : (uint32_t)value;
     return true;
 }
@@ -127,7 +130,7 @@ bool decode_fractional_percent(struct decoder *d, const TYPE(FractionalPercent) 
 bool decode_runtime_fraction(struct decoder *d, const CORE(RuntimeFractionalPercent) *from,
                              struct config_fraction *out) {
     *out = (struct config_fraction){.per_million = MILLION,
-                                    .runtime_key = decoder_text(d, from->runtime_key)};
+                                    .key = decoder_runtime_key(d, from->runtime_key)};
     if (from->default_value == NULL) {
         return decoder_field_error(d, "default_value", "value is required");
     }
@@ -279,10 +282,6 @@ static const struct ledger_field header_value[] = {
     LEDGER_OK("raw_value"),
 };
 static const struct ledger_field all_fields[] = {LEDGER_OK("*")};
-static const struct ledger_field runtime_fraction[] = {
-    LEDGER_OK("default_value"),
-    {"runtime_key", LEDGER_IGNORED, "runtime overrides are not read yet: the default value holds"},
-};
 static const struct ledger_field format_string[] = {
     LEDGER_OK("text_format"),
     LEDGER_OK("json_format"),
@@ -334,9 +333,10 @@ const struct ledger_message ledger_common[] = {
     LEDGER_MESSAGE("envoy.type.v3.FractionalPercent", all_fields),
     LEDGER_MESSAGE("envoy.type.v3.Percent", all_fields),
     LEDGER_MESSAGE("envoy.type.v3.Int64Range", all_fields),
-    LEDGER_MESSAGE("envoy.config.core.v3.RuntimeFractionalPercent", runtime_fraction),
-    LEDGER_MESSAGE("envoy.config.core.v3.RuntimeDouble", runtime_fraction),
-    LEDGER_MESSAGE("envoy.config.core.v3.RuntimeUInt32", runtime_fraction),
+    LEDGER_MESSAGE("envoy.config.core.v3.RuntimeFractionalPercent", all_fields),
+    LEDGER_MESSAGE("envoy.config.core.v3.RuntimeDouble", all_fields),
+    LEDGER_MESSAGE("envoy.config.core.v3.RuntimeUInt32", all_fields),
+    LEDGER_MESSAGE("envoy.config.core.v3.RuntimeFeatureFlag", all_fields),
     LEDGER_MESSAGE("envoy.config.core.v3.SubstitutionFormatString", format_string),
     LEDGER_MESSAGE("envoy.config.core.v3.DataSource", data_source),
     LEDGER_MESSAGE("envoy.config.core.v3.WatchedDirectory", all_fields),

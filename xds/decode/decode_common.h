@@ -42,6 +42,8 @@ struct header_lists {
 };
 bool decode_header_ops(struct decoder *d, const struct header_lists *lists, struct header_ops *out);
 
+/* Of the denominator: as many of its parts are one of a million. 0: unknown. */
+uint32_t fractional_percent_scale(const TYPE(FractionalPercent) *from);
 bool decode_fractional_percent(struct decoder *d, const TYPE(FractionalPercent) *from,
                                struct config_fraction *out);
 bool decode_runtime_fraction(struct decoder *d, const CORE(RuntimeFractionalPercent) *from,

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "envoy/config/core/v3/config_source.pb-c.h"
+#include "src/runtime/runtime.h"
 #include "xds/decode/access_log.h"
 #include "xds/decode/decode_common.h"
 #include "xds/decode/matcher.h"
@@ -87,6 +88,10 @@ const struct slice *decoder_texts(struct decoder *d, char *const *texts, size_t 
         slices[i] = lower ? decoder_lower(d, texts[i]) : decoder_text(d, texts[i]);
     }
     return slices;
+}
+
+uint32_t decoder_runtime_key(struct decoder *d, const char *name) {
+    return runtime_key(config_store_runtime(d->config.store), slice_from_string(name));
 }
 
 bool decode_duration(struct decoder *d, const char *field,

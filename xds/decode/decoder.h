@@ -88,6 +88,8 @@ struct slice decoder_lower(struct decoder *d, const char *text);
 const struct slice *decoder_texts(struct decoder *d, char *const *texts, size_t count, bool lower);
 
 /* ---- small messages ---- */
+/* The number of a key of the runtime; 0 for empty text. */
+uint32_t decoder_runtime_key(struct decoder *d, const char *name);
 bool decode_duration(struct decoder *d, const char *field,
                      const Google__Protobuf__Duration *duration, uint32_t *ms);
 /* Leaves *ms alone where the field is not set. */

@@ -29,6 +29,7 @@
     X(http_connection_manager)                                                                     \
     X(hcm_protocol)                                                                                \
     X(overload)                                                                                    \
+    X(runtime)                                                                                     \
     X(bootstrap)
 
 #define DECODE_LEDGER_DECLARE(name)                                                                \

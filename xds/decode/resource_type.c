@@ -15,7 +15,7 @@ enum { SCRATCH_BLOCK_BYTES = 64 * 1024 };
 
 static const struct resource_type *const types[] = {
     &resource_type_listener, &resource_type_route,  &resource_type_cluster,
-    &resource_type_endpoint, &resource_type_secret,
+    &resource_type_endpoint, &resource_type_secret, &resource_type_runtime,
 };
 
 const struct resource_type *resource_type_at(uint32_t index) {

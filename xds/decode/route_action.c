@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "src/runtime/runtime.h"
 #include "xds/decode/decode_common.h"
 #include "xds/decode/ledgers.h"
 #include "xds/decode/rate_limit.h"
@@ -28,7 +29,7 @@ static bool decode_weighted(struct decoder *d, const struct route_scope *scope,
     *out = (struct weighted_cluster){.name = decoder_text(d, from->name),
                                      .cluster_slot = CONFIG_SLOT_NONE,
                                      .cluster_header = decoder_lower(d, from->cluster_header),
-                                     .weight = VALUE_OR(from->weight, 0)};
+                                     .weight.value = VALUE_OR(from->weight, 0)};
     if (has_text(from->name) == has_text(from->cluster_header)) {
         return decoder_error(d,
                              has_text(from->name)
@@ -78,7 +79,12 @@ static bool decode_weighted_clusters(struct decoder *d, const struct route_scope
         decoder_push_index(d, "clusters", i);
         is_ok = decode_weighted(d, scope, from->clusters[i], &clusters[i]) && is_ok;
         decoder_pop_index(d);
-        total += clusters[i].weight;
+        total += clusters[i].weight.value;
+        if (has_text(from->runtime_key_prefix)) {
+            struct slice key = arena_printf(d->scratch, "%s.%s", from->runtime_key_prefix,
+                                            from->clusters[i]->name);
+            clusters[i].weight.key = runtime_key(config_store_runtime(d->config.store), key);
+        }
     }
     if (total == 0) {
         is_ok = decoder_error(d, "Sum of weights in the weighted_cluster must be greater than 0.");
@@ -92,6 +98,7 @@ static bool decode_weighted_clusters(struct decoder *d, const struct route_scope
         ENVOY__CONFIG__ROUTE__V3__WEIGHTED_CLUSTER__RANDOM_VALUE_SPECIFIER_HEADER_NAME) {
         out->random_value_header = decoder_lower(d, from->header_name);
     }
+    out->has_runtime_weights = has_text(from->runtime_key_prefix);
     out->weighted = clusters;
     out->weighted_count = (uint32_t)from->n_clusters;
     out->total_weight = (uint32_t)total;
@@ -350,7 +357,7 @@ static const struct ledger_field weighted_fields[] = {
     LEDGER_OK("clusters"),
     LEDGER_OK("header_name"),
     {"total_weight", LEDGER_HARMLESS, "the sum of the weights counts, as in Envoy"},
-    {"runtime_key_prefix", LEDGER_IGNORED, "runtime overrides are not read yet"},
+    LEDGER_OK("runtime_key_prefix"),
     {"use_hash_policy", LEDGER_IGNORED, "clusters are drawn at random"},
 };
 static const struct ledger_field mirror_fields[] = {

@@ -109,6 +109,7 @@ bool decode_route_match(struct decoder *d, const ROUTE(RouteMatch) *from, struct
     is_ok = decode_cookies(d, from, out) && is_ok;
     if (from->runtime_fraction != NULL) {
         out->has_runtime_fraction = true;
+        out->runtime_key = decoder_text(d, from->runtime_fraction->runtime_key);
         decoder_push(d, "runtime_fraction");
         is_ok = decode_runtime_fraction(d, from->runtime_fraction, &out->runtime_fraction) && is_ok;
         decoder_pop(d);

@@ -2,6 +2,7 @@
 #include "filters/http/ext_authz/ext_authz.h"
 
 #include "src/base/check.h"
+#include "src/config/config_runtime.h"
 #include "src/config/route_config.h"
 
 static const struct stat_def stat_defs[] = {EXT_AUTHZ_STATS(STAT_DEF)};
@@ -47,8 +48,8 @@ static bool metadata_matches(const struct authz_metadata_matcher *matcher,
 
 static bool is_enabled(const struct ext_authz *authz) {
     const struct ext_authz_config *config = authz->config;
-    if (config->has_filter_enabled &&
-        random_below(&authz->io->random, 1000000) >= config->filter_enabled.per_million) {
+    if (config->has_filter_enabled && random_below(&authz->io->random, 1000000) >=
+                                          config_fraction_now(&config->filter_enabled, authz->io)) {
         return false;
     }
     return config->filter_enabled_metadata == NULL ||
@@ -91,7 +92,7 @@ static enum http_filter_verdict decode_headers(struct http_filter *f, struct hea
     authz->route_cluster_slot = route_cluster(authz, route);
     if (!is_enabled(authz)) {
         authz_count(authz, EXT_AUTHZ_DISABLED);
-        if (!authz->config->deny_at_disable) {
+        if (!config_flag_now(&authz->config->deny_at_disable, authz->io)) {
             return HTTP_FILTER_CONTINUE;
         }
         authz->state = AUTHZ_DONE;

@@ -108,7 +108,8 @@ struct ext_authz_config {
     bool skips_cluster_response_stats;
     bool enforce_response_header_limits;
     bool shadow_mode;
-    bool has_filter_enabled, deny_at_disable;
+    bool has_filter_enabled;
+    struct config_flag deny_at_disable;
     struct config_fraction filter_enabled;
     const struct authz_metadata_matcher *filter_enabled_metadata; /* NULL: always */
     uint32_t status_on_error;

@@ -322,8 +322,12 @@ static void parse_enablement(struct filter_config_context *context, const ExtAut
     }
     config->filter_enabled_metadata =
         parse_enabled_metadata(context, message->filter_enabled_metadata);
-    config->deny_at_disable =
-        message->deny_at_disable != NULL && wrapped(message->deny_at_disable->default_value, false);
+    if (message->deny_at_disable != NULL) {
+        config->deny_at_disable = (struct config_flag){
+            .value = wrapped(message->deny_at_disable->default_value, false),
+            .key = filter_config_runtime_key(context, message->deny_at_disable->runtime_key),
+        };
+    }
 }
 
 static void parse_stats(struct filter_config_context *context, const char *prefix,
@@ -547,10 +551,6 @@ static const struct ledger_field metadata_matcher_fields[] = {
     LEDGER_OK("invert"),
 };
 static const struct ledger_field all_fields[] = {LEDGER_OK("*")};
-static const struct ledger_field flag_fields[] = {
-    LEDGER_OK("default_value"),
-    {"runtime_key", LEDGER_HARMLESS, "there is no runtime: the default counts"},
-};
 static const struct ledger_message ledger[] = {
     LEDGER_MESSAGE(API "ExtAuthz", filter_fields),
     LEDGER_MESSAGE(API "BufferSettings", body_fields),
@@ -562,7 +562,6 @@ static const struct ledger_message ledger[] = {
     LEDGER_MESSAGE("envoy.config.core.v3.HttpUri", uri_fields),
     LEDGER_MESSAGE("envoy.config.core.v3.GrpcService", grpc_fields),
     LEDGER_MESSAGE("envoy.config.core.v3.GrpcService.EnvoyGrpc", envoy_grpc_fields),
-    LEDGER_MESSAGE("envoy.config.core.v3.RuntimeFeatureFlag", flag_fields),
     LEDGER_MESSAGE("envoy.type.matcher.v3.ListStringMatcher", matchers_fields),
     LEDGER_MESSAGE("envoy.type.matcher.v3.MetadataMatcher", metadata_matcher_fields),
     LEDGER_MESSAGE("envoy.type.matcher.v3.ValueMatcher", all_fields),

@@ -141,7 +141,7 @@ END_TEST
 
 START_TEST(ext_authz_not_enabled_denies_where_asked_to) {
     fx.config.has_filter_enabled = true;
-    fx.config.deny_at_disable = true;
+    fx.config.deny_at_disable.value = true;
     fx.config.status_on_error = 401;
     start(true);
     ck_assert_uint_eq(fx.grpc_count, 0);

@@ -191,6 +191,7 @@ static const struct jwt_requirement *match_rules(const struct jwt_authn *authn,
         .headers = headers,
         .connection = http_filter_info(&authn->base)->connection,
         .random = config->rule_count == 0 ? 0 : random_next(&authn->io->random),
+        .io = authn->io,
     };
     struct route_facts facts;
     route_facts_init(&facts, config->no_routes, &request);

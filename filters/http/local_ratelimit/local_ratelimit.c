@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "src/base/check.h"
+#include "src/config/config_runtime.h"
 #include "src/event/event_loop.h"
-#include "src/event/io_context.h"
 #include "src/route/header_mutation.h"
 
 static const struct stat_def stat_defs[] = {LOCAL_RATELIMIT_STATS(STAT_DEF)};
@@ -25,8 +25,8 @@ static void count(struct http_filter *f, enum local_ratelimit_stat stat) {
 }
 
 static bool draw(struct http_filter *f, const struct config_fraction *fraction) {
-    return fraction->per_million > 0 &&
-           random_below(&http_filter_io(f)->random, MILLION) < fraction->per_million;
+    uint32_t per_million = config_fraction_now(fraction, http_filter_io(f));
+    return per_million > 0 && random_below(&http_filter_io(f)->random, MILLION) < per_million;
 }
 
 /* ---- buckets ---- */

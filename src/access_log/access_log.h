@@ -62,6 +62,7 @@ struct access_log_ops {
 struct access_log {
     const struct access_log_ops *ops;
     const struct access_log_filter *filter; /* NULL: all */
+    bool asks_route_time;                   /* log_format_asks_route_time */
 };
 /* Applies the filter, then logs. */
 void access_log_write(struct access_log *log, struct io_context *io,

@@ -293,7 +293,11 @@ enum status access_log_file_new(struct file_writer *writer, struct slice path,
         atomic_store_explicit(&writer->sinks, sink, memory_order_release);
     }
     struct file_log *made = mem_calloc(1, sizeof(*made));
-    made->base = (struct access_log){.ops = &file_log_ops, .filter = filter};
+    made->base = (struct access_log){
+        .ops = &file_log_ops,
+        .filter = filter,
+        .asks_route_time = log_format_asks_route_time(format),
+    };
     made->writer = writer;
     made->sink = sink;
     made->format = format;

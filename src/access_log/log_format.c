@@ -119,10 +119,19 @@ enum status log_ops_compile(struct slice text, struct arena *arena, struct log_o
     return status;
 }
 
+bool log_text_asks_route_time(struct slice text) {
+    return slice_find(text, SLICE("ROUTE_RESOLUTION_TIME_US")) != SIZE_MAX;
+}
+
+bool log_format_asks_route_time(const struct log_format *format) {
+    return format->asks_route_time;
+}
+
 enum status log_format_compile(struct slice text, bool omit_empty_values, struct arena *arena,
                                const struct log_format **format, struct error *err) {
     struct log_format *made = ARENA_NEW(arena, struct log_format);
     made->omit_empty = omit_empty_values;
+    made->asks_route_time = log_text_asks_route_time(text);
     TRY(log_ops_compile(text, arena, &made->ops, err));
     *format = made;
     return STATUS_OK;

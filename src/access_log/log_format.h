@@ -41,6 +41,8 @@ void log_format_write(const struct log_format *format, const struct log_format_i
 struct slice log_format_text(const struct log_format *format, const struct log_format_input *input,
                              struct arena *arena);
 bool log_format_is_constant(const struct log_format *format, struct slice *text);
+/* Whether it names %ROUTE_RESOLUTION_TIME_US%, which is measured only for those who ask. */
+bool log_format_asks_route_time(const struct log_format *format);
 /* Envoy's default access log line. */
 const char *log_format_default_text(void);
 

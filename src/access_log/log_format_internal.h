@@ -19,10 +19,13 @@ struct log_format {
     struct log_ops ops;
     const struct log_json *json; /* NULL: text */
     bool omit_empty;
+    bool asks_route_time;
 };
 
 enum status log_ops_compile(struct slice text, struct arena *arena, struct log_ops *ops,
                             struct error *err) MUST_USE;
+/* Of a format's own text, before it is compiled. */
+bool log_text_asks_route_time(struct slice text);
 /* `is_line`: nothing may break the line, not even a local reply's body. */
 void log_format_put(const struct log_format *format, const struct log_format_input *input,
                     struct log_output *out, bool is_line);

@@ -135,6 +135,7 @@ enum status log_format_compile_json(struct slice template_json, bool omit_empty_
     struct log_format *made = ARENA_NEW(arena, struct log_format);
     struct log_json *json = ARENA_NEW(arena, struct log_json);
     made->omit_empty = omit_empty_values;
+    made->asks_route_time = log_text_asks_route_time(template_json);
     made->json = json;
     TRY(compile_node(root, sort_properties, arena, json, err));
     *format = made;

@@ -90,6 +90,18 @@ static void fill_metadata(struct fixture *f) {
     stream_info_set_state(&f->info, SLICE("key"), SLICE("a\"b"));
 }
 
+static struct slice peer_fact(const struct transport_peer *peer, enum transport_fact fact) {
+    (void)peer;
+    switch ((int)fact) {
+    case TRANSPORT_FACT_PEER_VALID_FROM:
+        return SLICE("2026-01-02T03:04:05Z");
+    case TRANSPORT_FACT_PEER_SHA1:
+        return SLICE("ab01");
+    default:
+        return slice_make(NULL, 0);
+    }
+}
+
 static void set_up(struct fixture *f) {
     *f = (struct fixture){0};
     arena_init_heap(&f->arena, 0);
@@ -98,7 +110,7 @@ static void set_up(struct fixture *f) {
     ck_assert_int_eq(address_from_text(&f->remote, SLICE("1.2.3.4:5"), NULL), STATUS_OK);
     ck_assert_int_eq(address_from_text(&f->local, SLICE("[::1]:80"), NULL), STATUS_OK);
     ck_assert_int_eq(address_from_unix_path(&f->direct, SLICE("/run/x"), NULL), STATUS_OK);
-    f->peer = (struct transport_peer){.peer_valid_from = SLICE("2026-01-02T03:04:05Z")};
+    f->peer = (struct transport_peer){.fact = peer_fact};
     f->connection = (struct connection_info){.id = 7,
                                              .peer = &f->peer,
                                              .local = &f->local,
@@ -191,7 +203,7 @@ static const struct text_case text_cases[] = {
     {"%UPSTREAM_HOST% %UPSTREAM_HOST_NAME% %UPSTREAM_HOST_NAME_WITHOUT_PORT%",
      "127.0.0.1:18761 host.name:80 host.name"},
     {"%UPSTREAM_CLUSTER% %UPSTREAM_CLUSTER_RAW% %UPSTREAM_REMOTE_PORT% %UPSTREAM_LOCAL_ADDRESS%",
-     "alt c 18761 -"},
+     "alt c - -"},
     {"%DOWNSTREAM_REMOTE_ADDRESS% %DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT% "
      "%DOWNSTREAM_REMOTE_PORT%",
      "1.2.3.4:5 1.2.3.4 5"},
@@ -213,6 +225,7 @@ static const struct text_case text_cases[] = {
     {"%COALESCE({\"operators\":[\"ROUTE_NAME\",{\"command\":\"REQ\",\"param\":\"X-M\","
      "\"max_length\":1}]})%",
      "m"},
+    {"%DOWNSTREAM_PEER_FINGERPRINT_1% %UPSTREAM_PEER_ISSUER%", "ab01 -"},
     {"%UPSTREAM_REQUEST_ATTEMPT_COUNT% %BYTES_RETRANSMITTED% %TLS_JA3_FINGERPRINT%", "1 0 -"},
 };
 

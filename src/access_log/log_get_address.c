@@ -18,6 +18,9 @@ static const struct address *address_of(enum log_address_which which,
     case LOG_ADDRESS_UPSTREAM_HOST:
         *room = stored_address_get(&info->upstream.host);
         return room;
+    case LOG_ADDRESS_UPSTREAM_REMOTE:
+        *room = stored_address_get(&info->upstream.host);
+        return info->upstream.local.len > 0 ? room : NULL;
     case LOG_ADDRESS_UPSTREAM_LOCAL:
         *room = stored_address_get(&info->upstream.local);
         return room;

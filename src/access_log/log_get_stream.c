@@ -20,6 +20,11 @@ const struct connection_info *log_connection(const struct log_format_input *inpu
     return connection == NULL ? &no_connection : connection;
 }
 
+const struct transport_peer *log_peer(const struct log_format_input *input, bool is_upstream) {
+    return is_upstream ? upstream_info_peer(&log_info(input)->upstream)
+                       : connection_info_peer(log_connection(input));
+}
+
 const struct header_map *log_request_headers(const struct log_format_input *input) {
     return input->request_headers != NULL ? input->request_headers
                                           : log_info(input)->request_headers;
@@ -90,20 +95,19 @@ void log_get_connection_text(const struct log_op *op, const struct log_format_in
     log_value_text(value, text);
 }
 
-// param: offset in transport_peer.
+// param: offset in transport_peer; param2: the upstream's.
 void log_get_peer_text(const struct log_op *op, const struct log_format_input *input,
                        struct log_value *value) {
     struct slice text;
-    memcpy(&text, field_of(connection_info_peer(log_connection(input)), op->param), sizeof(text));
+    memcpy(&text, field_of(log_peer(input, op->param2 != 0), op->param), sizeof(text));
     log_value_text(value, text);
 }
 
-void log_get_upstream_peer_text(const struct log_op *op, const struct log_format_input *input,
-                                struct log_value *value) {
-    struct slice text;
-    memcpy(&text, field_of(upstream_info_peer(&log_info(input)->upstream), op->param),
-           sizeof(text));
-    log_value_text(value, text);
+// param: enum transport_fact; param2: the upstream's.
+void log_get_peer_fact(const struct log_op *op, const struct log_format_input *input,
+                       struct log_value *value) {
+    log_value_text(value, transport_peer_fact(log_peer(input, op->param2 != 0),
+                                              (enum transport_fact)op->param));
 }
 
 // param: offsets in stream_info of begin (low half) and end; param2: nanoseconds of the unit.
@@ -261,6 +265,41 @@ void log_get_close_type(const struct log_op *op, const struct log_format_input *
     (void)op;
     log_value_text(value,
                    log_info(input)->downstream_reset ? SLICE("RemoteReset") : SLICE("Normal"));
+}
+
+// A stream of HTTP is never told how its connection ended, as in Envoy.
+void log_get_upstream_close_type(const struct log_op *op, const struct log_format_input *input,
+                                 struct log_value *value) {
+    (void)op;
+    const struct stream_info *info = log_info(input);
+    bool is_reset =
+        !info->is_http && stream_info_has_flag(info, RESPONSE_FLAG_UPSTREAM_REMOTE_RESET);
+    if (!info->is_http || info->upstream.host.len > 0) {
+        log_value_text(value, is_reset ? SLICE("RemoteReset") : SLICE("Normal"));
+    } else {
+        log_value_none(value);
+    }
+}
+
+// Of internal listeners' addresses only, which nothing here has.
+void log_get_upstream_endpoint_id(const struct log_op *op, const struct log_format_input *input,
+                                  struct log_value *value) {
+    (void)op;
+    bool is_connected = log_info(input)->upstream.local.len > 0;
+    value->kind = is_connected ? LOG_VALUE_TEXT : LOG_VALUE_NONE;
+    value->text = SLICE("");
+}
+
+// param: the time.
+void log_get_route_resolution(const struct log_op *op, const struct log_format_input *input,
+                              struct log_value *value) {
+    const struct stream_info *info = log_info(input);
+    if (!info->is_http || info->route_resolutions == 0) {
+        log_value_none(value);
+    } else {
+        log_value_number(value,
+                         op->param != 0 ? info->route_resolution_us : info->route_resolutions);
+    }
 }
 
 void log_get_log_type(const struct log_op *op, const struct log_format_input *input,

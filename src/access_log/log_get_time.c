@@ -42,15 +42,12 @@ void log_get_handshake(const struct log_op *op, const struct log_format_input *i
     log_value_number(value, (connection->handshake_done_us - connection->accepted_us) / 1000);
 }
 
-// param: offset in transport_peer; param2: the upstream's. Kept as RFC 3339 text by TLS.
+// param: enum transport_fact; param2: the upstream's. RFC 3339 text, as TLS gives it.
 void log_get_certificate_time(const struct log_op *op, const struct log_format_input *input,
                               struct log_value *value) {
-    const struct transport_peer *peer = op->param2 != 0
-                                            ? upstream_info_peer(&log_info(input)->upstream)
-                                            : connection_info_peer(log_connection(input));
-    struct slice text;
+    struct slice text =
+        transport_peer_fact(log_peer(input, op->param2 != 0), (enum transport_fact)op->param);
     uint64_t wall_us;
-    memcpy(&text, (const uint8_t *)peer + op->param, sizeof(text));
     if (log_time_parse_rfc3339(text, &wall_us)) {
         set_time(value, op->text, wall_us, false);
     } else {

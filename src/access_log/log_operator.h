@@ -73,6 +73,7 @@ void log_op_get(const struct log_op *op, const struct log_format_input *input,
 
 const struct stream_info *log_info(const struct log_format_input *input);           /* never NULL */
 const struct connection_info *log_connection(const struct log_format_input *input); /* never NULL */
+const struct transport_peer *log_peer(const struct log_format_input *input, bool is_upstream);
 const struct header_map *log_request_headers(const struct log_format_input *input); /* or NULL */
 const struct header_map *log_response_headers(const struct log_format_input *input);
 const struct header_map *log_response_trailers(const struct log_format_input *input);
@@ -96,7 +97,8 @@ bool log_grpc_status(const struct log_format_input *input, bool only_grpc, uint3
 /* ---- getters and compilers, by file ---- */
 
 log_get_fn log_get_u64, log_get_u32, log_get_info_text, log_get_connection_text, log_get_peer_text,
-    log_get_upstream_peer_text, log_get_duration, log_get_constant, log_get_absent, log_get_zero,
+    log_get_peer_fact, log_get_upstream_close_type, log_get_upstream_endpoint_id,
+    log_get_route_resolution, log_get_duration, log_get_constant, log_get_absent, log_get_zero,
     log_get_protocol, log_get_upstream_protocol, log_get_flags, log_get_details,
     log_get_failure_reason, log_get_termination, log_get_grpc, log_get_log_type,
     log_get_local_reply, log_get_stream_id, log_get_unique_id, log_get_close_type, log_get_cluster,
@@ -116,7 +118,8 @@ enum log_address_which {
     LOG_ADDRESS_REMOTE,
     LOG_ADDRESS_DIRECT_REMOTE,
     LOG_ADDRESS_LOCAL,
-    LOG_ADDRESS_UPSTREAM_HOST,
+    LOG_ADDRESS_UPSTREAM_HOST,   /* chosen */
+    LOG_ADDRESS_UPSTREAM_REMOTE, /* and connected to */
     LOG_ADDRESS_UPSTREAM_LOCAL,
 };
 enum log_address_form { LOG_ADDRESS_FULL, LOG_ADDRESS_IP, LOG_ADDRESS_PORT };

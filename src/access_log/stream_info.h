@@ -115,7 +115,8 @@ struct stream_info {
     struct connection_info *connection; /* NULL only in tests */
     enum http_protocol protocol;
     bool is_http;
-    uint64_t start_us; /* monotonic */
+    uint16_t route_resolutions; /* how often a route was looked for */
+    uint64_t start_us;          /* monotonic */
     uint64_t start_wall_us;
     uint64_t last_rx_us;  /* last byte of the request */
     uint64_t first_tx_us; /* first byte of the response, to the client */
@@ -123,6 +124,7 @@ struct stream_info {
     uint64_t end_us;
     uint64_t response_flags;             /* bits by enum response_flag */
     uint32_t response_code;              /* 0: none sent */
+    uint32_t route_resolution_us;        /* all of them; 0 where no log asks */
     struct slice response_code_details;  /* "via_upstream"; NULL ptr: none */
     uint64_t bytes_received, bytes_sent; /* body bytes */
     struct message_bytes received, sent;

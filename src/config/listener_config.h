@@ -163,6 +163,7 @@ struct http_connection_manager_config {
     uint32_t access_log_flush_interval_ms; /* 0: only at the end */
     bool flush_access_log_on_new_request;
     bool flush_access_log_on_tunnel;
+    bool measures_route; /* a log asks how long finding it took */
     /* limits and codec */
     uint32_t max_request_headers_kb;      /* 60 */
     uint32_t max_headers_count;           /* 100 */

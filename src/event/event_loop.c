@@ -180,6 +180,10 @@ void event_loop_defer_cancel(struct event_deferred *item) {
     list_remove(&item->node);
 }
 
+uint64_t event_loop_clock_us(const struct event_loop *loop) {
+    return loop->clock->monotonic_us(loop->clock);
+}
+
 uint64_t event_loop_now_us(const struct event_loop *loop) {
     return loop->now_us;
 }

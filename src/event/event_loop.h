@@ -68,6 +68,8 @@ void event_loop_defer_cancel(struct event_deferred *item);
 
 /* The turn's monotonic and wall time. */
 uint64_t event_loop_now_us(const struct event_loop *loop);
+/* Asks the clock: for what is measured within a turn. Monotonic. */
+uint64_t event_loop_clock_us(const struct event_loop *loop);
 uint64_t event_loop_now_ms(const struct event_loop *loop);
 uint64_t event_loop_wall_us(const struct event_loop *loop);
 /* Sum of all stretches longer than 5 ms that the loop spent in the callbacks of one turn, where it

@@ -15,33 +15,60 @@
 struct arena;
 struct transport;
 
+/* What few ask of a handshake. Hex is lower case, lists are separated by commas. */
+enum transport_fact {
+    TRANSPORT_FACT_SESSION_ID,  /* hex */
+    TRANSPORT_FACT_TLS_GROUP,   /* "X25519" */
+    TRANSPORT_FACT_PEER_ISSUER, /* RFC 2253 */
+    TRANSPORT_FACT_PEER_SERIAL,
+    TRANSPORT_FACT_PEER_SHA1,
+    TRANSPORT_FACT_PEER_PEM,       /* as it goes into a URL */
+    TRANSPORT_FACT_PEER_CHAIN_PEM, /* one after another, likewise */
+    TRANSPORT_FACT_PEER_CHAIN_SHA1,
+    TRANSPORT_FACT_PEER_CHAIN_SHA256,
+    TRANSPORT_FACT_PEER_CHAIN_SERIALS,
+    TRANSPORT_FACT_PEER_ISSUER_SHA256, /* of the issuer that the peer was verified with */
+    TRANSPORT_FACT_PEER_ISSUER_SERIAL,
+    TRANSPORT_FACT_PEER_EMAIL_SANS,
+    TRANSPORT_FACT_PEER_IP_SANS,
+    TRANSPORT_FACT_PEER_OTHER_SANS,
+    TRANSPORT_FACT_PEER_VALID_FROM, /* RFC 3339 */
+    TRANSPORT_FACT_PEER_VALID_UNTIL,
+    TRANSPORT_FACT_LOCAL_EMAIL_SANS,
+    TRANSPORT_FACT_LOCAL_IP_SANS,
+    TRANSPORT_FACT_LOCAL_OTHER_SANS,
+};
+
 /* What a handshake established. Text fields are empty where they do not apply. */
 struct transport_peer {
     bool is_tls;
     bool peer_certificate_presented;
     bool peer_certificate_validated;
+    uint16_t tls_group_id; /* the protocol's number; 0: none */
     struct slice alpn;
-    struct slice sni;          /* requested server name, lower case */
-    struct slice tls_version;  /* "TLSv1.3" */
-    struct slice cipher;       /* standard name, "TLS_AES_128_GCM_SHA256" */
-    struct slice session_id;   /* hex */
-    struct slice peer_subject; /* RFC 2253 */
-    struct slice peer_issuer;
-    struct slice peer_serial;             /* hex, lower case */
+    struct slice sni;                     /* requested server name, lower case */
+    struct slice tls_version;             /* "TLSv1.3" */
+    struct slice cipher;                  /* standard name, "TLS_AES_128_GCM_SHA256" */
+    struct slice peer_subject;            /* RFC 2253 */
     struct slice peer_fingerprint_sha256; /* hex, lower case */
-    struct slice peer_certificate_pem_urlencoded;
-    struct slice peer_chain_pem_urlencoded;
-    struct slice peer_uri_sans; /* comma separated */
+    struct slice peer_uri_sans;           /* comma separated */
     struct slice peer_dns_sans;
     const struct slice
         *peer_names; /* URI SANs, then DNS SANs, each by itself: one may hold a comma */
     uint32_t peer_name_count;
-    struct slice peer_valid_from; /* RFC 3339 */
-    struct slice peer_valid_until;
     struct slice local_subject;
     struct slice local_uri_sans;
     struct slice local_dns_sans;
+    /* NULL: there are no others. Use transport_peer_fact. */
+    struct slice (*fact)(const struct transport_peer *peer, enum transport_fact fact);
 };
+
+/* Made of the certificates when it is first asked for; lives as long as `peer`. Empty where it does not
+ * apply. */
+static inline struct slice transport_peer_fact(const struct transport_peer *peer,
+                                               enum transport_fact fact) {
+    return peer->fact == NULL ? slice_make(NULL, 0) : peer->fact(peer, fact);
+}
 
 /* Of a connection without TLS. */
 extern const struct transport_peer transport_peer_plain;

@@ -65,17 +65,7 @@ static void pick_weighted(struct http_stream *stream, const struct route_request
     }
 }
 
-const struct route *http_stream_route(struct http_stream *stream) {
-    if (stream->is_route_resolved || stream->request_headers == NULL) {
-        return stream->route;
-    }
-    stream->is_route_resolved = true;
-    if (stream->route_config == NULL) {
-        pin_route_config(stream);
-    }
-    if (stream->route_config == NULL) {
-        return NULL;
-    }
+static void find_route(struct http_stream *stream) {
     struct route_request request = {
         .headers = stream->request_headers,
         .connection = stream->info.connection,
@@ -87,6 +77,32 @@ const struct route *http_stream_route(struct http_stream *stream) {
         stream->route = route_find_in(stream->route_config, stream->vhost, &request);
     }
     pick_weighted(stream, &request);
+}
+
+static void find_route_in_time(struct http_stream *stream) {
+    struct event_loop *loop = stream->conn->io->loop;
+    uint64_t begin_us = event_loop_clock_us(loop);
+    find_route(stream);
+    stream->info.route_resolution_us += (uint32_t)(event_loop_clock_us(loop) - begin_us);
+}
+
+const struct route *http_stream_route(struct http_stream *stream) {
+    if (stream->is_route_resolved || stream->request_headers == NULL) {
+        return stream->route;
+    }
+    stream->is_route_resolved = true;
+    if (stream->route_config == NULL) {
+        pin_route_config(stream);
+    }
+    if (stream->route_config == NULL) {
+        return NULL;
+    }
+    stream->info.route_resolutions++;
+    if (stream->conn->config->measures_route) {
+        find_route_in_time(stream);
+    } else {
+        find_route(stream);
+    }
     note_route(stream);
     http_stream_timeouts_route(stream);
     return stream->route;

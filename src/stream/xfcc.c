@@ -1,6 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "src/stream/request_headers.h"
 
+static struct slice with_pem(struct slice text, const char *key, struct slice pem,
+                             struct arena *arena) {
+    return pem.len == 0
+               ? text
+               : arena_printf(arena, "%.*s;%s=\"%.*s\"", SLICE_ARG(text), key, SLICE_ARG(pem));
+}
+
 /* One element of x-forwarded-client-cert (Envoy docs, "x-forwarded-client-cert"): By, Hash, Cert,
  * Chain, Subject, URI, DNS in this order. */
 static struct slice xfcc_element(const struct http_connection_manager_config *config,
@@ -14,13 +21,12 @@ static struct slice xfcc_element(const struct http_connection_manager_config *co
     }
     text = arena_printf(arena, "%.*sHash=%.*s", SLICE_ARG(text),
                         SLICE_ARG(peer->peer_fingerprint_sha256));
-    if (config->xfcc_cert && peer->peer_certificate_pem_urlencoded.len > 0) {
-        text = arena_printf(arena, "%.*s;Cert=\"%.*s\"", SLICE_ARG(text),
-                            SLICE_ARG(peer->peer_certificate_pem_urlencoded));
+    if (config->xfcc_cert) {
+        text = with_pem(text, "Cert", transport_peer_fact(peer, TRANSPORT_FACT_PEER_PEM), arena);
     }
-    if (config->xfcc_chain && peer->peer_chain_pem_urlencoded.len > 0) {
-        text = arena_printf(arena, "%.*s;Chain=\"%.*s\"", SLICE_ARG(text),
-                            SLICE_ARG(peer->peer_chain_pem_urlencoded));
+    if (config->xfcc_chain) {
+        text = with_pem(text, "Chain", transport_peer_fact(peer, TRANSPORT_FACT_PEER_CHAIN_PEM),
+                        arena);
     }
     if (config->xfcc_subject) {
         text = arena_printf(arena, "%.*s;Subject=\"%.*s\"", SLICE_ARG(text),

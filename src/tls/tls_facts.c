@@ -6,13 +6,24 @@
 
 #include "src/base/arena.h"
 #include "src/base/check.h"
+#include "src/tls/tls_late_facts.h"
 #include "src/tls/tls_x509.h"
 
 enum { FIRST_TEXT_BYTES = 192, MAX_TEXT_BYTES = 4096 };
 
+/* A fact that was asked for. */
+struct tls_late_fact {
+    struct tls_late_fact *next;
+    enum transport_fact fact;
+    struct slice text;
+};
+
 struct tls_facts {
     uint32_t refs;
     struct tls_context *context; /* has the texts of our own certificate */
+    SSL_SESSION *session;        /* has the peer's certificates */
+    const struct tls_credential *local;
+    struct tls_late_fact *late;
     struct transport_peer peer;
     struct arena arena;
 };
@@ -20,19 +31,15 @@ struct tls_facts {
 static void read_session(struct tls_facts *facts, SSL *ssl) {
     struct transport_peer *peer = &facts->peer;
     const SSL_CIPHER *cipher = SSL_get_current_cipher(ssl);
-    const SSL_SESSION *session = SSL_get_session(ssl);
     const uint8_t *alpn = NULL;
-    unsigned alpn_len = 0, id_len = 0;
+    unsigned alpn_len = 0;
 
     SSL_get0_alpn_selected(ssl, &alpn, &alpn_len);
     peer->alpn = arena_dup_slice(&facts->arena, slice_make(alpn, alpn_len));
+    peer->tls_group_id = SSL_get_group_id(ssl);
     peer->tls_version = slice_from_string(SSL_get_version(ssl));
     if (cipher != NULL) {
         peer->cipher = slice_from_string(SSL_CIPHER_get_name(cipher));
-    }
-    if (session != NULL) {
-        const uint8_t *id = SSL_SESSION_get_id(session, &id_len);
-        peer->session_id = tls_hex(&facts->arena, id, id_len);
     }
     struct slice sni = slice_from_string(SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name));
     uint8_t *lower = arena_alloc_bytes(&facts->arena, sni.len + 1);
@@ -40,29 +47,6 @@ static void read_session(struct tls_facts *facts, SSL *ssl) {
         lower[i] = ascii_lower(sni.ptr[i]);
     }
     peer->sni = slice_make(lower, sni.len);
-}
-
-static struct slice join(struct arena *arena, struct slice a, struct slice b) {
-    uint8_t *text = arena_alloc_bytes(arena, a.len + b.len + 1);
-    if (a.len > 0) {
-        memcpy(text, a.ptr, a.len);
-    }
-    if (b.len > 0) {
-        memcpy(text + a.len, b.ptr, b.len);
-    }
-    return slice_make(text, a.len + b.len);
-}
-
-static void read_chain(struct tls_facts *facts, const STACK_OF(CRYPTO_BUFFER) * chain) {
-    struct slice all = slice_make(NULL, 0);
-    for (size_t i = 0; i < sk_CRYPTO_BUFFER_num(chain); i++) {
-        struct slice pem = tls_pem_urlencoded(&facts->arena, sk_CRYPTO_BUFFER_value(chain, i));
-        if (i == 0) {
-            facts->peer.peer_certificate_pem_urlencoded = pem;
-        }
-        all = join(&facts->arena, all, pem);
-    }
-    facts->peer.peer_chain_pem_urlencoded = all;
 }
 
 /* Both kinds of names one by one; names that stand for others must not be cut out of joined text. */
@@ -104,15 +88,10 @@ static void read_peer(struct tls_facts *facts, const STACK_OF(CRYPTO_BUFFER) * c
     SHA256(CRYPTO_BUFFER_data(der), CRYPTO_BUFFER_len(der), digest);
     peer->peer_fingerprint_sha256 = tls_hex(arena, digest, sizeof(digest));
     peer->peer_subject = tls_name_text(arena, X509_get_subject_name(leaf));
-    peer->peer_issuer = tls_name_text(arena, X509_get_issuer_name(leaf));
-    peer->peer_serial = tls_serial_text(arena, leaf);
     peer->peer_uri_sans = tls_san_list(arena, leaf, TLS_SAN_URI, ",");
     peer->peer_dns_sans = tls_san_list(arena, leaf, TLS_SAN_DNS, ",");
     read_names(facts, leaf);
-    peer->peer_valid_from = tls_time_text(arena, X509_get0_notBefore(leaf));
-    peer->peer_valid_until = tls_time_text(arena, X509_get0_notAfter(leaf));
     X509_free(leaf);
-    read_chain(facts, chain);
 }
 
 /* The context has them ready. */
@@ -124,15 +103,38 @@ static void read_local(struct tls_facts *facts, const struct tls_credential *loc
     }
 }
 
+static struct slice late_fact(const struct transport_peer *peer, enum transport_fact fact) {
+    struct tls_facts *facts = CONTAINER_OF((void *)(uintptr_t)peer, struct tls_facts, peer);
+    for (const struct tls_late_fact *known = facts->late; known != NULL; known = known->next) {
+        if (known->fact == fact) {
+            return known->text;
+        }
+    }
+    const struct tls_fact_source source = {
+        .peer = peer,
+        .context = facts->context,
+        .session = facts->session,
+        .local = facts->local,
+    };
+    struct tls_late_fact *late = ARENA_NEW(&facts->arena, struct tls_late_fact);
+    *late =
+        (struct tls_late_fact){facts->late, fact, tls_late_fact_text(&source, fact, &facts->arena)};
+    facts->late = late;
+    return late->text;
+}
+
 struct tls_facts *tls_facts_new(SSL *ssl, const struct tls_handshake *handshake) {
     struct tls_facts *facts = mem_calloc(1, sizeof(*facts));
     const STACK_OF(CRYPTO_BUFFER) *chain = SSL_get0_peer_certificates(ssl);
 
-    // A session's facts are a few words, a client certificate's some KiB.
+    // What most connections are asked for is a few words; the certificates stay where they are.
     facts->refs = 1;
     facts->context = tls_context_ref(handshake->context);
+    facts->session = SSL_get1_session(ssl);
+    facts->local = handshake->local;
     arena_init_growing(&facts->arena, FIRST_TEXT_BYTES, MAX_TEXT_BYTES);
     facts->peer.is_tls = true;
+    facts->peer.fact = late_fact;
     facts->peer.peer_certificate_presented = chain != NULL && sk_CRYPTO_BUFFER_num(chain) > 0;
     facts->peer.peer_certificate_validated =
         facts->peer.peer_certificate_presented && handshake->is_validated;
@@ -149,6 +151,7 @@ void tls_facts_unref(struct tls_facts *facts) {
         return;
     }
     arena_deinit(&facts->arena);
+    SSL_SESSION_free(facts->session);
     tls_context_unref(facts->context);
     mem_free(facts);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * The facts of a finished handshake as text (struct transport_peer), read from the library when first
- * asked for and kept as long as the transport and whoever else refers to them. One thread.
+ * asked for, those that few ask for one by one (tls_late_facts.h), and kept as long as the transport and whoever else refers to them. One thread.
  */
 #ifndef SRC_TLS_TLS_FACTS_H
 #define SRC_TLS_TLS_FACTS_H

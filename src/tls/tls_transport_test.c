@@ -68,10 +68,13 @@ static void release(struct tls_pair_options *options) {
     tls_context_unref(options->server_context);
 }
 
-static struct transport_peer peer_of(const struct tls_end *end) {
+static const struct transport_peer *peer_of(const struct tls_end *end) {
     struct transport *transport = connection_transport(end->conn);
-    return *transport->ops->peer(transport, NULL);
+    return transport->ops->peer(transport, NULL);
 }
+
+#define fact_of(peer, name) transport_peer_fact(peer, TRANSPORT_FACT_##name)
+#define PEM_BEGIN SLICE("-----BEGIN%20CERTIFICATE-----%0A")
 
 static void expect_no_memory(void) {
     ck_assert_uint_eq(pair.io.buffers.chunks.live_count, 0);
@@ -176,7 +179,7 @@ static void check_split(enum tls_version version, bool verifies_client) {
     }
     ck_assert_uint_eq(pair.server.got, 5);
     ck_assert_mem_eq(pair.server.first, "split", 5);
-    ck_assert(peer_of(&pair.server).peer_certificate_validated == verifies_client);
+    ck_assert(peer_of(&pair.server)->peer_certificate_validated == verifies_client);
     close(a[1]);
     close(b[1]);
     release(&options);
@@ -256,8 +259,8 @@ START_TEST(tls_version_limits_hold) {
                 server_cert, false)};
         ck_assert(tls_pair_handshake(&pair, &options) == (rows[i].version != NULL));
         if (rows[i].version != NULL) {
-            ck_assert(
-                slice_equal(peer_of(&pair.client).tls_version, slice_from_string(rows[i].version)));
+            ck_assert(slice_equal(peer_of(&pair.client)->tls_version,
+                                  slice_from_string(rows[i].version)));
         }
         release(&options);
     }
@@ -283,9 +286,9 @@ START_TEST(tls_alpn_is_the_servers_preference) {
                 (struct tls_context_options){.is_server = true, .alpn = h2_h1, .alpn_count = 2},
                 server_cert, false)};
         ck_assert(tls_pair_handshake(&pair, &options));
-        ck_assert_msg(slice_equal(peer_of(&pair.server).alpn, slice_from_string(rows[i].chosen)),
+        ck_assert_msg(slice_equal(peer_of(&pair.server)->alpn, slice_from_string(rows[i].chosen)),
                       "row %zu", i);
-        ck_assert(slice_equal(peer_of(&pair.client).alpn, slice_from_string(rows[i].chosen)));
+        ck_assert(slice_equal(peer_of(&pair.client)->alpn, slice_from_string(rows[i].chosen)));
         release(&options);
     }
 }
@@ -335,22 +338,84 @@ START_TEST(tls_facts_tell_both_sides) {
         .sni = SLICE("Server.TEST"),
     };
     ck_assert(tls_pair_handshake(&pair, &options));
-    struct transport_peer peer = peer_of(&pair.server);
-    ck_assert(peer.is_tls && peer.peer_certificate_presented && peer.peer_certificate_validated);
-    ck_assert(slice_equal(peer.sni, SLICE("server.test")));
-    ck_assert(slice_equal(peer.peer_subject, SLICE("CN=client.test")));
-    ck_assert(slice_equal(peer.peer_issuer, SLICE("CN=ca")));
-    ck_assert(slice_equal(peer.peer_dns_sans, SLICE("client.test")));
-    ck_assert_uint_eq(peer.peer_name_count, 1);
-    ck_assert(slice_equal(peer.peer_names[0], SLICE("client.test")));
-    ck_assert(slice_equal(peer.local_subject, SLICE("CN=server.test")));
-    ck_assert(slice_starts_with(peer.cipher, SLICE("TLS_")));
-    ck_assert_uint_eq(peer.peer_fingerprint_sha256.len, 64);
-    ck_assert(slice_starts_with(peer.peer_certificate_pem_urlencoded,
-                                SLICE("-----BEGIN%20CERTIFICATE-----%0A")));
-    ck_assert(slice_equal(peer_of(&pair.client).peer_dns_sans, SLICE("server.test")));
-    ck_assert(slice_equal(peer_of(&pair.client).local_subject, SLICE("CN=client.test")));
+    const struct transport_peer *peer = peer_of(&pair.server);
+    ck_assert(peer->is_tls && peer->peer_certificate_presented && peer->peer_certificate_validated);
+    ck_assert(slice_equal(peer->sni, SLICE("server.test")));
+    ck_assert(slice_equal(peer->peer_subject, SLICE("CN=client.test")));
+    ck_assert(slice_equal(fact_of(peer, PEER_ISSUER), SLICE("CN=ca")));
+    ck_assert(slice_equal(peer->peer_dns_sans, SLICE("client.test")));
+    ck_assert_uint_eq(peer->peer_name_count, 1);
+    ck_assert(slice_equal(peer->peer_names[0], SLICE("client.test")));
+    ck_assert(slice_equal(peer->local_subject, SLICE("CN=server.test")));
+    ck_assert(slice_starts_with(peer->cipher, SLICE("TLS_")));
+    ck_assert_uint_eq(peer->peer_fingerprint_sha256.len, 64);
+    ck_assert(slice_starts_with(fact_of(peer, PEER_PEM), PEM_BEGIN));
+    ck_assert(slice_equal(peer_of(&pair.client)->peer_dns_sans, SLICE("server.test")));
+    ck_assert(slice_equal(peer_of(&pair.client)->local_subject, SLICE("CN=client.test")));
     release(&options);
+}
+END_TEST
+
+/* Which certificate: of the client, whose leaf has all kinds of names, or of its issuer. */
+struct fact_row {
+    enum transport_fact fact;
+    const char *text; /* NULL: `len` characters */
+    size_t len;
+};
+static const struct fact_row late_facts[] = {
+    {TRANSPORT_FACT_TLS_GROUP, "X25519", 0},
+    {TRANSPORT_FACT_PEER_EMAIL_SANS, "a@client.test,b@client.test", 0},
+    {TRANSPORT_FACT_PEER_IP_SANS, "192.0.2.1,2001:db8::1", 0},
+    {TRANSPORT_FACT_PEER_OTHER_SANS, "", 0},
+    {TRANSPORT_FACT_PEER_SHA1, NULL, 40},
+    {TRANSPORT_FACT_PEER_CHAIN_SHA1, NULL, 40 + 1 + 40},
+    {TRANSPORT_FACT_PEER_CHAIN_SHA256, NULL, 64 + 1 + 64},
+    {TRANSPORT_FACT_LOCAL_IP_SANS, "", 0},
+    {TRANSPORT_FACT_LOCAL_EMAIL_SANS, "", 0},
+    {TRANSPORT_FACT_LOCAL_OTHER_SANS, "", 0},
+};
+
+/* A chain of two: CA, intermediate, a leaf with rare names. */
+static struct test_cert *rare_leaf(struct test_cert *intermediate) {
+    static const uint8_t v4[] = {192, 0, 2, 1};
+    static const uint8_t v6[16] = {0x20, 0x01, 0x0d, 0xb8, [15] = 1};
+    const struct test_san sans[] = {{TLS_SAN_EMAIL, SLICE("a@client.test")},
+                                    {TLS_SAN_IP, slice_make(v4, sizeof(v4))},
+                                    {TLS_SAN_EMAIL, SLICE("b@client.test")},
+                                    {TLS_SAN_IP, slice_make(v6, sizeof(v6))}};
+    return test_cert_new(&(struct test_cert_options){
+        .common_name = "rare", .issuer = intermediate, .sans = sans, .san_count = 4});
+}
+
+START_TEST(tls_facts_that_few_ask_for_are_made_of_the_chain) {
+    struct test_cert *intermediate = test_cert_new(
+        &(struct test_cert_options){.common_name = "between", .issuer = ca, .is_ca = true});
+    struct test_cert *leaf = rare_leaf(intermediate);
+    struct tls_pair_options options = {
+        .client_context = context_of((struct tls_context_options){0}, leaf, true),
+        .server_context =
+            context_of((struct tls_context_options){.is_server = true}, server_cert, true),
+    };
+    ck_assert(tls_pair_handshake(&pair, &options));
+    const struct transport_peer *peer = peer_of(&pair.server);
+    for (size_t i = 0; i < ARRAY_LEN(late_facts); i++) {
+        const struct fact_row *row = &late_facts[i];
+        struct slice got = transport_peer_fact(peer, row->fact);
+        ck_assert_msg(row->text == NULL ? got.len == row->len
+                                        : slice_equal(got, slice_from_string(row->text)),
+                      "fact %d: %.*s", (int)row->fact, SLICE_ARG(got));
+        ck_assert_ptr_eq(transport_peer_fact(peer, row->fact).ptr, got.ptr); /* made once */
+    }
+    struct slice chain = fact_of(peer, PEER_CHAIN_SHA256),
+                 serials = fact_of(peer, PEER_CHAIN_SERIALS);
+    ck_assert(slice_starts_with(chain, peer->peer_fingerprint_sha256));
+    ck_assert(slice_ends_with(chain, fact_of(peer, PEER_ISSUER_SHA256)));
+    ck_assert(slice_starts_with(serials, fact_of(peer, PEER_SERIAL)));
+    ck_assert(slice_ends_with(serials, fact_of(peer, PEER_ISSUER_SERIAL)));
+    ck_assert(fact_of(peer, PEER_ISSUER_SERIAL).len > 0);
+    release(&options);
+    test_cert_free(leaf);
+    test_cert_free(intermediate);
 }
 END_TEST
 
@@ -365,8 +430,8 @@ START_TEST(tls_facts_outlive_the_connection_with_the_arena_that_holds_them) {
     tls_pair_close(&pair);
     release(&options);
     ck_assert(slice_equal(peer->peer_dns_sans, SLICE("server.test")));
-    ck_assert(slice_starts_with(peer->peer_certificate_pem_urlencoded,
-                                SLICE("-----BEGIN%20CERTIFICATE-----%0A")));
+    ck_assert(slice_starts_with(fact_of(peer, PEER_PEM), PEM_BEGIN));
+    ck_assert_uint_eq(fact_of(peer, PEER_ISSUER_SHA256).len, 64);
     arena_deinit(&arena);
 }
 END_TEST
@@ -461,8 +526,8 @@ START_TEST(tls_same_context_resumes_by_name_and_while_allowed) {
         ck_assert(exchange(client, server, rows[i].second_name));
         ck_assert_msg((reused() != before) == rows[i].is_reused, "row %zu", i);
         // The facts of a resumed session are the first one's.
-        ck_assert(peer_of(&pair.server).peer_certificate_validated);
-        ck_assert(slice_equal(peer_of(&pair.server).peer_subject, SLICE("CN=client.test")));
+        ck_assert(peer_of(&pair.server)->peer_certificate_validated);
+        ck_assert(slice_equal(peer_of(&pair.server)->peer_subject, SLICE("CN=client.test")));
         tls_context_unref(server);
         tls_context_unref(client);
     }
@@ -544,10 +609,10 @@ START_TEST(tls_certificate_is_chosen_by_name_and_key_type) {
                                            .server_context = tls_context_new(&server, NULL),
                                            .sni = slice_from_string(rows[i].sni)};
         ck_assert_msg(tls_pair_handshake(&pair, &options), "row %zu", i);
-        struct slice subject = peer_of(&pair.client).peer_subject;
+        struct slice subject = peer_of(&pair.client)->peer_subject;
         ck_assert_msg(slice_equal(subject, slice_from_string(rows[i].subject)), "row %zu: %.*s", i,
                       SLICE_ARG(subject));
-        ck_assert(slice_equal(peer_of(&pair.server).local_subject, subject));
+        ck_assert(slice_equal(peer_of(&pair.server)->local_subject, subject));
         release(&options);
     }
     test_cert_free(first);
@@ -612,6 +677,7 @@ int main(void) {
     tcase_add_test(tests, tls_half_close_and_unclean_end);
     tcase_add_test(tests, tls_close_flush_delivers_the_last_bytes);
     tcase_add_test(tests, tls_facts_tell_both_sides);
+    tcase_add_test(tests, tls_facts_that_few_ask_for_are_made_of_the_chain);
     tcase_add_test(tests, tls_facts_outlive_the_connection_with_the_arena_that_holds_them);
     tcase_add_test(tests, tls_resumption_never_crosses_configurations);
     tcase_add_test(tests, tls_same_context_resumes_by_name_and_while_allowed);

@@ -340,19 +340,27 @@ static bool matches_pins(const struct tls_verifier *verifier, const CRYPTO_BUFFE
     return is_match;
 }
 
-static bool check_chain(const struct tls_verifier *verifier, struct tls_handshake *handshake,
-                        STACK_OF(X509) * chain) {
+/* The library's verification; *is_good says how it ended. Release with X509_STORE_CTX_free. */
+static X509_STORE_CTX *build_chain(const struct tls_verifier *verifier, bool is_server,
+                                   STACK_OF(X509) * presented, bool *is_good) {
     X509_STORE_CTX *ctx = X509_STORE_CTX_new();
-    const char *purpose = handshake->context->is_server ? "ssl_client" : "ssl_server";
-    bool is_good = false;
 
     CHECK(ctx != NULL);
-    if (X509_STORE_CTX_init(ctx, verifier->store, sk_X509_value(chain, 0), chain) &&
-        X509_STORE_CTX_set_default(ctx, purpose)) {
+    *is_good = false;
+    if (X509_STORE_CTX_init(ctx, verifier->store, sk_X509_value(presented, 0), presented) &&
+        X509_STORE_CTX_set_default(ctx, is_server ? "ssl_client" : "ssl_server")) {
         X509_VERIFY_PARAM_set_depth(X509_STORE_CTX_get0_param(ctx),
                                     (int)(verifier->max_depth & INT32_MAX));
-        is_good = X509_verify_cert(ctx) == 1;
+        *is_good = X509_verify_cert(ctx) == 1;
     }
+    ERR_clear_error();
+    return ctx;
+}
+
+static bool check_chain(const struct tls_verifier *verifier, struct tls_handshake *handshake,
+                        STACK_OF(X509) * presented) {
+    bool is_good;
+    X509_STORE_CTX *ctx = build_chain(verifier, handshake->context->is_server, presented, &is_good);
     if (!is_good) {
         fail(handshake, TLS_STAT_FAIL_VERIFY_ERROR,
              "verify cert failed: X509_verify_cert: certificate verification error at depth %d: %s",
@@ -360,7 +368,6 @@ static bool check_chain(const struct tls_verifier *verifier, struct tls_handshak
              X509_verify_cert_error_string(X509_STORE_CTX_get_error(ctx)));
     }
     X509_STORE_CTX_free(ctx);
-    ERR_clear_error();
     return is_good;
 }
 
@@ -452,4 +459,36 @@ enum ssl_verify_result_t tls_verify_peer(SSL *ssl, uint8_t *out_alert) {
     }
     *out_alert = SSL_AD_CERTIFICATE_UNKNOWN;
     return ssl_verify_invalid;
+}
+
+static CRYPTO_BUFFER *to_buffer(X509 *certificate) {
+    uint8_t *der = NULL;
+    int len = certificate == NULL ? 0 : i2d_X509(certificate, &der);
+    if (len <= 0) {
+        return NULL;
+    }
+    CRYPTO_BUFFER *buffer = CRYPTO_BUFFER_new(der, (size_t)len, NULL);
+    CHECK(buffer != NULL);
+    OPENSSL_free(der);
+    return buffer;
+}
+
+CRYPTO_BUFFER *tls_verifier_issuer(const struct tls_verifier *verifier, bool is_server,
+                                   const STACK_OF(CRYPTO_BUFFER) * presented) {
+    bool is_good;
+    if (verifier == NULL || verifier->store == NULL) {
+        return NULL;
+    }
+    STACK_OF(X509) *chain = parse_chain(presented);
+    if (chain == NULL || sk_X509_num(chain) == 0) {
+        sk_X509_pop_free(chain, X509_free);
+        return NULL;
+    }
+    X509_STORE_CTX *ctx = build_chain(verifier, is_server, chain, &is_good);
+    const STACK_OF(X509) *built = X509_STORE_CTX_get0_chain(ctx);
+    CRYPTO_BUFFER *issuer =
+        is_good && sk_X509_num(built) > 1 ? to_buffer(sk_X509_value(built, 1)) : NULL;
+    X509_STORE_CTX_free(ctx);
+    sk_X509_pop_free(chain, X509_free);
+    return issuer;
 }

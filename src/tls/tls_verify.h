@@ -29,6 +29,11 @@ const char *tls_verifier_ca_name(const struct tls_verifier *verifier);
 /* The SSL_CTX custom verification callback; state in tls_handshake. */
 enum ssl_verify_result_t tls_verify_peer(SSL *ssl, uint8_t *out_alert);
 
+/* The certificate that signed the first of `presented`, as verifying them finds it; the caller's. NULL:
+ * none is known. */
+CRYPTO_BUFFER *tls_verifier_issuer(const struct tls_verifier *verifier, bool is_server,
+                                   const STACK_OF(CRYPTO_BUFFER) * presented);
+
 /* RFC 9525 §6.3 without partial wildcards: `presented` is a certificate's DNS name, whose left-most
  * label may be "*" for exactly one label. */
 bool tls_dns_name_matches(struct slice presented, struct slice wanted);

@@ -179,6 +179,27 @@ bool tls_san_next(struct tls_san_iterator *at, enum tls_san_type *type, struct s
     return false;
 }
 
+static size_t put(uint8_t *at, struct slice text) {
+    if (text.len > 0) {
+        memcpy(at, text.ptr, text.len);
+    }
+    return text.len;
+}
+
+struct slice tls_join(struct arena *arena, const struct slice *texts, size_t count,
+                      const char *separator) {
+    size_t total = 0, used = 0;
+    for (size_t i = 0; i < count; i++) {
+        total += texts[i].len + strlen(separator);
+    }
+    uint8_t *all = arena_alloc_bytes(arena, total + 1);
+    for (size_t i = 0; i < count; i++) {
+        used += put(all + used, i == 0 ? slice_make(NULL, 0) : slice_from_string(separator));
+        used += put(all + used, texts[i]);
+    }
+    return slice_make(all, used);
+}
+
 struct slice tls_san_list(struct arena *arena, X509 *certificate, enum tls_san_type type,
                           const char *separator) {
     struct tls_san_iterator at;
@@ -197,11 +218,9 @@ struct slice tls_san_list(struct arena *arena, X509 *certificate, enum tls_san_t
             continue;
         }
         if (used > 0) {
-            memcpy(text + used, separator, separator_len);
-            used += separator_len;
+            used += put(text + used, slice_from_string(separator));
         }
-        memcpy(text + used, value.ptr, value.len);
-        used += value.len;
+        used += put(text + used, value);
     }
     tls_san_iterator_deinit(&at);
     return slice_make(text, used);

@@ -37,6 +37,8 @@ void tls_san_iterator_deinit(struct tls_san_iterator *at);
 /* The values of the type (TLS_SAN_ANY: all), separated by `separator`. */
 struct slice tls_san_list(struct arena *arena, X509 *certificate, enum tls_san_type type,
                           const char *separator);
+struct slice tls_join(struct arena *arena, const struct slice *texts, size_t count,
+                      const char *separator);
 struct slice tls_name_text(struct arena *arena, const X509_NAME *name);     /* RFC 2253 */
 struct slice tls_serial_text(struct arena *arena, const X509 *certificate); /* lower-case hex */
 struct slice tls_hex(struct arena *arena, const uint8_t *bytes, size_t len);

@@ -32,6 +32,10 @@ def make(folder):
     certs.add("edge-two", "DNS:localhost", "DNS:edge.test", "IP:127.0.0.1")
     certs.add("edge-client", "URI:spiffe://mesh.test/ns/edge/sa/gateway")
     certs.add("sidecar", "URI:spiffe://mesh.test/ns/shop/sa/catalog", "DNS:catalog.shop")
+    certs.add("many-names", "DNS:a.test", "email:a@x.test", "email:b@x.test", "IP:2001:db8::1", "IP:192.0.2.1",
+              "otherName:1.3.6.1.4.1.311.20.2.3;UTF8:user@x.test", "otherName:1.2.3;INTEGER:-77",
+              "otherName:1.2.4;BOOLEAN:TRUE", "otherName:1.2.5;OID:1.2.840.5",
+              "otherName:1.2.6;BMP:wide", "otherName:1.2.7;UTCTIME:261129120000Z")
     certs.add("stranger", "URI:spiffe://mesh.test/ns/shop/sa/stranger")
     certs.add("xds", "DNS:localhost", "DNS:xds.test", "IP:127.0.0.1")
     return certs

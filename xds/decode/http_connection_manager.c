@@ -43,6 +43,9 @@ static bool decode_logs(struct decoder *d, const HCM(HttpConnectionManager) *fro
                         struct http_connection_manager_config *out) {
     bool is_ok = decode_access_logs(d, from->access_log, from->n_access_log, &out->access_logs,
                                     &out->access_log_count);
+    for (uint32_t i = 0; is_ok && i < out->access_log_count; i++) {
+        out->measures_route = out->measures_route || out->access_logs[i]->asks_route_time;
+    }
     const HCM(HttpConnectionManager__HcmAccessLogOptions) *options = from->access_log_options;
     if (options == NULL) {
         out->flush_access_log_on_new_request = from->flush_access_log_on_new_request != 0;

@@ -43,7 +43,7 @@ static void gather_peers(const struct ext_authz *authz, const struct header_map 
         check->destination.principal = authz_utf8(
             principal_of(peer->local_uri_sans, peer->local_dns_sans, peer->local_subject), arena);
         if (authz->config->include_peer_certificate) {
-            check->source.certificate = peer->peer_certificate_pem_urlencoded;
+            check->source.certificate = transport_peer_fact(peer, TRANSPORT_FACT_PEER_PEM);
         }
     }
     check->has_tls_session = authz->config->include_tls_session;

@@ -47,13 +47,19 @@ START_TEST(ext_authz_check_holds_the_facts_of_the_request) {
 }
 END_TEST
 
+static struct slice peer_pem(const struct transport_peer *peer, enum transport_fact fact) {
+    ck_assert_ptr_eq(peer, fx.connection.peer);
+    ck_assert_int_eq(fact, TRANSPORT_FACT_PEER_PEM);
+    return SLICE("PEM");
+}
+
 START_TEST(ext_authz_check_names_the_peer_of_tls) {
     fx.config.include_peer_certificate = true;
     fx.config.include_tls_session = true;
     struct transport_peer peer = {.is_tls = true,
                                   .sni = SLICE("foo.com"),
                                   .peer_uri_sans = SLICE("spiffe://a,spiffe://b"),
-                                  .peer_certificate_pem_urlencoded = SLICE("PEM"),
+                                  .fact = peer_pem,
                                   .local_dns_sans = SLICE("me")};
     fx.connection.peer = &peer;
     start(true);

@@ -3,6 +3,7 @@
 
 #include <check.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "src/base/arena.h"
 #include "src/base/check.h"
@@ -54,11 +55,41 @@ START_TEST(packed_bytes_that_repeat_become_few) {
 }
 END_TEST
 
+START_TEST(packed_bytes_try_keeps_within_its_limit) {
+    enum { BYTES = 20000 };
+    uint8_t *bytes = mem_alloc(BYTES);
+    uint8_t *back = mem_alloc(BYTES);
+    struct packer *packer = packer_new();
+    for (size_t i = 0; i < BYTES; i++) {
+        bytes[i] = (uint8_t)(i % 100 < 80 ? i % 7 : i * i / 100);
+    }
+    // One after the other: none knows of the one before.
+    for (size_t len = BYTES; len > 0; len /= 3) {
+        struct packed_bytes packed, refused;
+        ck_assert_int_eq(packed_bytes_try(&packed, packer, slice_make(bytes, len), len + 100),
+                         STATUS_OK);
+        ck_assert_uint_eq(packed.full_len, len);
+        ck_assert_int_eq(packed_bytes_try(&refused, packer, slice_make(bytes, len), packed.len - 1),
+                         STATUS_LIMIT);
+        ck_assert_ptr_null(refused.ptr);
+        memset(back, 0xee, BYTES);
+        packed_bytes_write(&packed, back);
+        ck_assert_mem_eq(back, bytes, len);
+        ck_assert(len == BYTES || back[len] == 0xee);
+        packed_bytes_deinit(&packed);
+    }
+    packer_free(packer);
+    mem_free(bytes);
+    mem_free(back);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("packed_bytes");
     TCase *tcase = tcase_create("packed_bytes");
     tcase_add_test(tcase, packed_bytes_come_back_as_they_were);
     tcase_add_test(tcase, packed_bytes_that_repeat_become_few);
+    tcase_add_test(tcase, packed_bytes_try_keeps_within_its_limit);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

@@ -42,11 +42,11 @@ void heap_trim_start(struct heap_trim *trim) {
     trim->kept_bytes = minus(process_memory_read().private_bytes, heap_in_use());
 }
 
-void heap_trim_run(struct heap_trim *trim) {
+void heap_trim_run(struct heap_trim *trim, size_t mapped_bytes) {
     size_t in_use = heap_in_use();
     size_t least = in_use / TRIM_SHARE > TRIM_LEAST_BYTES ? in_use / TRIM_SHARE : TRIM_LEAST_BYTES;
     size_t before = process_memory_read().private_bytes;
-    size_t unused = minus(before, in_use);
+    size_t unused = minus(before, in_use + mapped_bytes);
     if (unused < trim->kept_bytes) {
         trim->kept_bytes = unused;
     }

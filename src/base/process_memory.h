@@ -29,7 +29,8 @@ struct heap_trim {
 void heap_trim_start(struct heap_trim *trim);
 /* Returns the allocator's free pages to the kernel when that is worth it. Counts resident pages, not
  * the allocator's free bytes, of which it never learns that the kernel has them back: what came and
- * went between two calls, or during a trim, is noticed by the next one. */
-void heap_trim_run(struct heap_trim *trim);
+ * went between two calls, or during a trim, is noticed by the next one. `mapped_bytes` of them are not
+ * the allocator's, and come and go on their own. */
+void heap_trim_run(struct heap_trim *trim, size_t mapped_bytes);
 
 #endif

@@ -4,6 +4,7 @@
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "src/base/check.h"
 
@@ -49,10 +50,24 @@ START_TEST(heap_trim_returns_each_burst) {
     for (int i = 0; i < 2; i++) {
         void *stays = burst();
         ck_assert_uint_gt(process_memory_read().private_bytes, rest + 12 * MIB);
-        heap_trim_run(&trim);
+        heap_trim_run(&trim, 0);
         ck_assert_uint_lt(process_memory_read().private_bytes, rest + 2 * MIB);
         mem_free(stays);
     }
+}
+END_TEST
+
+START_TEST(heap_trim_is_not_for_what_others_mapped) {
+    struct heap_trim trim;
+    heap_trim_start(&trim);
+    void *mapped = mmap(NULL, 8 * MIB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    CHECK(mapped != MAP_FAILED);
+    memset(mapped, 1, 8 * MIB);
+    heap_trim_run(&trim, 8 * MIB);
+    ck_assert_uint_lt(trim.kept_bytes, 4 * MIB);
+    heap_trim_run(&trim, 0); // tried, and found to be fruitless
+    ck_assert_uint_gt(trim.kept_bytes, 7 * MIB);
+    (void)munmap(mapped, 8 * MIB);
 }
 END_TEST
 
@@ -69,17 +84,17 @@ START_TEST(heap_trim_fruitless_is_not_repeated) {
     for (size_t i = 0; i < PIECES; i += 2) {
         mem_free(pieces[i]);
     }
-    heap_trim_run(&trim);
+    heap_trim_run(&trim, 0);
     size_t kept = trim.kept_bytes;
     ck_assert_uint_gt(kept, PIECES / 2 * PIECE_BYTES / 2);
-    heap_trim_run(&trim);
+    heap_trim_run(&trim, 0);
     ck_assert_uint_ge(kept + MIB, trim.kept_bytes);
     // Once all is free it counts again.
     for (size_t i = 1; i < PIECES; i += 2) {
         mem_free(pieces[i]);
     }
     size_t before = process_memory_read().private_bytes;
-    heap_trim_run(&trim);
+    heap_trim_run(&trim, 0);
     ck_assert_uint_lt(process_memory_read().private_bytes,
                       before - (size_t)PIECES / 2 * PIECE_BYTES);
 }
@@ -92,6 +107,7 @@ int main(void) {
     tcase_add_test(tcase, process_memory_counts_written_pages);
 #ifndef __SANITIZE_ADDRESS__
     tcase_add_test(tcase, heap_trim_returns_each_burst);
+    tcase_add_test(tcase, heap_trim_is_not_for_what_others_mapped);
     tcase_add_test(tcase, heap_trim_fruitless_is_not_repeated);
 #endif
     suite_add_tcase(suite, tcase);

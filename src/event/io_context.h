@@ -3,10 +3,12 @@
  * What every thread that does I/O has (each worker and the control thread): its loop, its memory
  * pools, its random numbers, its stats cells, its snapshot. The whole upstream stack runs on any
  * io_context. Owned by the thread's creator; everything in it is touched by that thread only, but for
- * `mailbox`, to which all may post.
+ * `mailbox`, to which all may post, and `mapped_bytes`, which all may read.
  */
 #ifndef SRC_EVENT_IO_CONTEXT_H
 #define SRC_EVENT_IO_CONTEXT_H
+
+#include <stdatomic.h>
 
 #include "src/base/block_pool.h"
 #include "src/base/buffer.h"
@@ -39,6 +41,7 @@ struct io_context {
     uint64_t connection_count;             /* connections ever made here; their ids come from it */
     /* What this thread's HTTP/2 codecs share (one frame buffer, pools); src/http/h2 makes and frees it. */
     void *h2_shared;
+    _Atomic size_t mapped_bytes; /* resident memory of this thread that is not the allocator's */
     bool is_draining;
     bool holds_reads; /* until the end of the turn: memory is short, what is held goes first */
 };

@@ -140,10 +140,18 @@ static void on_stats_flush(void *arg) {
     timer_arm(server->control.loop, &server->flush_timer, server->settings.stats_flush_interval_ms);
 }
 
+static size_t mapped_bytes(const struct server *server) {
+    size_t bytes = atomic_load_explicit(&server->control.mapped_bytes, memory_order_relaxed);
+    for (uint32_t i = 0; i < server->concurrency; i++) {
+        bytes += worker_mapped_bytes(server->workers[i]);
+    }
+    return bytes;
+}
+
 static void on_trim(void *arg) {
     struct server *server = arg;
     io_context_trim_unused(&server->control);
-    heap_trim_run(&server->heap_trim);
+    heap_trim_run(&server->heap_trim, mapped_bytes(server));
     server_shrink_heap(server);
     timer_arm(server->control.loop, &server->trim_timer, IO_TRIM_INTERVAL_MS);
 }

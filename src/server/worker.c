@@ -244,6 +244,10 @@ void worker_reset_streams(struct worker *worker) {
     mailbox_call(worker->io.mailbox, reset_streams, worker);
 }
 
+size_t worker_mapped_bytes(const struct worker *worker) {
+    return atomic_load_explicit(&worker->io.mapped_bytes, memory_order_relaxed);
+}
+
 void worker_stop(struct worker *worker) {
     if (worker->is_running) {
         event_loop_stop(worker->io.loop);

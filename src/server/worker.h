@@ -47,6 +47,8 @@ void worker_pause_accepting(struct worker *worker, bool pause);
 void worker_shrink_heap(struct worker *worker);
 /* Resets the streams that hold most, as far as the overload action is on. */
 void worker_reset_streams(struct worker *worker);
+/* io_context.mapped_bytes of its thread. */
+size_t worker_mapped_bytes(const struct worker *worker);
 /* Stops the loop and joins; what is open is closed. */
 void worker_stop(struct worker *worker);
 void worker_free(struct worker *worker);

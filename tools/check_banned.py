@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Named bans: BANNED_FUNCTION (unbounded or stateful C library calls), BRACES (a branch without
-braces), TYPEDEF_STRUCT (structs and enums keep their tag), UNFINISHED (notes of work left)."""
+braces), TYPEDEF_STRUCT (structs and enums keep their tag), PRIVATE_MEMBER (a member whose name ends in
+an underscore, used outside the files of the type: x.h and x.c), UNFINISHED (notes of work left)."""
 
 import re
 
-from source_files import Findings, blank_comments_and_strings, read, sources
+from source_files import ROOT, Findings, blank_comments_and_strings, read, sources
 
 BANNED = re.compile(r"(?<![\w.>])(strcpy|strcat|sprintf|vsprintf|strtok|atoi|atol|atoll|atof|scanf|"
                     r"sscanf|fscanf|gets|alloca|longjmp|setjmp|rand|srand)\s*\(")
@@ -13,6 +14,7 @@ TYPEDEF = re.compile(r"^\s*typedef\s+(?:const\s+)?(?:struct|enum|union)\b"
                      r"(?=[^;({]*[;{])", re.M)  # not function types that return one
 BRANCH = re.compile(r"^([ \t]*(?:\} )?)(?:else if|if|for|while|LIST_FOR_EACH\w*)\s*\(", re.M)
 BARE_ELSE = re.compile(r"\belse\s*(?!\s*\{|\s*if\b)\S")
+PRIVATE = re.compile(r"(?:->|\.)\s*([a-z]\w*_)\b(?!\s*\()")
 UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
 
 
@@ -43,6 +45,14 @@ def check_braces(path, clean, findings):
         findings.add(path, code.count("\n", 0, match.start()) + 1, "BRACES", "an else without braces")
 
 
+def check_private(path, clean, findings):
+    header = path.with_suffix(".h")
+    own = read(header) if (ROOT / header).exists() else clean
+    for match in PRIVATE.finditer(clean):
+        if not re.search(rf"\b{match.group(1)};", own):
+            findings.add(path, clean.count("\n", 0, match.end()) + 1, "PRIVATE_MEMBER", match.group(1))
+
+
 def main():
     findings = Findings()
     for path in sources(".c", ".cc", ".h"):
@@ -54,6 +64,7 @@ def main():
         for match in UNFINISHED.finditer(text):
             findings.add(path, text.count("\n", 0, match.start()) + 1, "UNFINISHED", match.group())
         check_braces(path, clean, findings)
+        check_private(path, clean, findings)
     findings.finish()
 
 

@@ -3,7 +3,6 @@
 
 #include <malloc.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "src/base/check.h"
 #include "src/base/memory_poison.h"
@@ -13,8 +12,6 @@ enum {
     /* Headers of neighbouring slabs lie on different cache lines of their first page. */
     SLAB_COLOURS = 16,
     CACHE_LINE_BYTES = 64,
-    FINE_BYTES = 128, /* classes of every 8 bytes up to here, then four for each doubling */
-    FINE_CLASSES = FINE_BYTES / 8,
 };
 
 struct free_block {
@@ -33,22 +30,6 @@ struct slab {
 
 _Static_assert(sizeof(struct slab) <= CACHE_LINE_BYTES, "a slab's header is one cache line");
 
-static uint32_t class_of(size_t size) {
-    if (size <= FINE_BYTES) {
-        return size == 0 ? 0 : (uint32_t)(size - 1) / 8;
-    }
-    uint32_t log2 = 63 - (uint32_t)__builtin_clzll(size - 1); // 7 for 129
-    return FINE_CLASSES + (log2 - 7) * 4 + ((uint32_t)((size - 1) >> (log2 - 2)) & 3);
-}
-
-static uint32_t class_bytes(uint32_t size_class) {
-    if (size_class < FINE_CLASSES) {
-        return (size_class + 1) * 8;
-    }
-    uint32_t step = size_class - FINE_CLASSES;
-    return (5 + step % 4) << (step / 4 + 5);
-}
-
 /* NULL: the block is a large one. Those are aligned like slabs, whose first line is never a block. */
 static struct slab *slab_of(const void *block) {
     uintptr_t address = (uintptr_t)block;
@@ -63,10 +44,10 @@ static struct slab *slab_of(const void *block) {
 static struct slab *add_slab(struct slab_heap *heap, uint32_t size_class) {
     uint8_t *base = mem_alloc_aligned(SLAB_BYTES, SLAB_BYTES);
     struct slab *slab = slab_of(base + 1);
-    uint32_t block_bytes = class_bytes(size_class);
+    uint32_t block_bytes = size_class_bytes(size_class);
     uint8_t *first = (uint8_t *)slab + CACHE_LINE_BYTES;
     *slab = (struct slab){
-        .fresh = block_bytes == SLAB_PAGE_BYTES ? base + SLAB_PAGE_BYTES : first,
+        .fresh = first,
         .end = base + SLAB_BYTES,
         .block_bytes = block_bytes,
         .size_class = size_class,
@@ -87,14 +68,14 @@ static void drop_slab(struct slab_heap *heap, struct slab *slab) {
 
 void slab_heap_init(struct slab_heap *heap) {
     *heap = (struct slab_heap){.live_count = 0};
-    for (uint32_t i = 0; i < SLAB_CLASSES; i++) {
+    for (uint32_t i = 0; i < SIZE_CLASS_COUNT; i++) {
         list_init(&heap->open[i]);
     }
 }
 
 void slab_heap_deinit(struct slab_heap *heap) {
     ASSERT(heap->live_count == 0);
-    for (uint32_t i = 0; i < SLAB_CLASSES; i++) {
+    for (uint32_t i = 0; i < SIZE_CLASS_COUNT; i++) {
         LIST_FOR_EACH_SAFE (node, &heap->open[i]) {
             drop_slab(heap, LIST_ENTRY(node, struct slab, node));
         }
@@ -102,7 +83,7 @@ void slab_heap_deinit(struct slab_heap *heap) {
 }
 
 void slab_heap_trim(struct slab_heap *heap) {
-    for (uint32_t i = 0; i < SLAB_CLASSES; i++) {
+    for (uint32_t i = 0; i < SIZE_CLASS_COUNT; i++) {
         LIST_FOR_EACH_SAFE (node, &heap->open[i]) {
             struct slab *slab = LIST_ENTRY(node, struct slab, node);
             if (slab->live_count == 0) {
@@ -118,10 +99,10 @@ static bool has_room(const struct slab *slab) {
 
 void *slab_alloc(struct slab_heap *heap, size_t size) {
     heap->live_count++;
-    if (size > SLAB_PAGE_BYTES) {
+    if (size > SIZE_CLASS_MAX_BYTES) {
         return mem_alloc_aligned(SLAB_BYTES, size);
     }
-    uint32_t size_class = class_of(size);
+    uint32_t size_class = size_class_of(size);
     struct list_node *open = &heap->open[size_class];
     struct slab *slab = list_is_empty(open) ? add_slab(heap, size_class)
                                             : LIST_ENTRY(open->next, struct slab, node);
@@ -166,33 +147,7 @@ void slab_free(struct slab_heap *heap, void *block) {
     }
 }
 
-void *slab_calloc(struct slab_heap *heap, size_t count, size_t size) {
-    CHECK(size == 0 || count <= SIZE_MAX / size);
-    void *block = slab_alloc(heap, count * size);
-    memset(block, 0, count * size);
-    return block;
-}
-
-void *slab_realloc(struct slab_heap *heap, void *block, size_t size) {
-    if (block == NULL) {
-        return slab_alloc(heap, size);
-    }
+size_t slab_block_bytes(void *block) {
     const struct slab *slab = slab_of(block);
-    size_t held = slab == NULL ? malloc_usable_size(block) : slab->block_bytes;
-    if (slab != NULL && size <= SLAB_PAGE_BYTES && class_of(size) == slab->size_class) {
-        return block;
-    }
-    void *moved = slab_alloc(heap, size);
-    memcpy(moved, block, size < held ? size : held);
-    slab_free(heap, block);
-    return moved;
-}
-
-void slab_heap_discard_zeroes(void *block) {
-    const uint8_t *bytes = block;
-    if (((uintptr_t)block & (SLAB_PAGE_BYTES - 1)) == 0 && block != NULL && bytes[0] == 0 &&
-        memcmp(bytes, bytes + 1, SLAB_PAGE_BYTES - 1) == 0) {
-        // Best effort: a kernel that refuses leaves the zeroes where they are.
-        (void)madvise(block, SLAB_PAGE_BYTES, MADV_DONTNEED);
-    }
+    return slab == NULL ? malloc_usable_size(block) : slab->block_bytes;
 }

@@ -9,14 +9,21 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
 
-int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len) {
+static void run(const uint8_t *bytes, size_t len, bool packs_at_once) {
     struct fuzz_world world;
-    if (len < 2 || !fuzz_world_init(&world, bytes[0], true)) {
-        return 0;
+    if (!fuzz_world_init(&world, bytes[0], true, packs_at_once)) {
+        return;
     }
     static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
     fuzz_feed(&world, (const uint8_t *)preface, sizeof(preface) - 1);
     fuzz_feed_pieces(&world, bytes + 2, len - 2, bytes[1]);
     fuzz_world_deinit(&world);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len) {
+    if (len >= 2) {
+        run(bytes, len, false);
+        run(bytes, len, true);
+    }
     return 0;
 }

@@ -33,7 +33,7 @@ void h2_fail(struct h2_codec *h2, uint32_t error_code, const char *detail) {
     }
     h2->failure = detail;
     h2->failure_reason = HTTP_RESET_PROTOCOL_ERROR;
-    (void)nghttp2_session_terminate_session(h2->session, error_code);
+    (void)nghttp2_session_terminate_session(h2_awake(h2), error_code);
     h2_set_dirty(h2);
 }
 
@@ -52,10 +52,10 @@ static enum status end_failed(struct h2_codec *h2, struct error *err) {
 }
 
 // The client said goodbye and has all its answers; nghttp2 would not even answer a PING any more.
-static bool has_left(const struct h2_codec *h2) {
+static bool has_left(struct h2_codec *h2) {
     return h2->is_server && h2->goaway_received && h2->base.active_streams == 0 &&
-           nghttp2_session_want_read(h2->session) == 0 &&
-           nghttp2_session_want_write(h2->session) == 0;
+           nghttp2_session_want_read(h2_awake(h2)) == 0 &&
+           nghttp2_session_want_write(h2_awake(h2)) == 0;
 }
 
 static enum status dispatch(struct http_codec *codec, struct buffer *input, struct error *err) {
@@ -66,7 +66,7 @@ static enum status dispatch(struct http_codec *codec, struct buffer *input, stru
         return end_failed(h2, err);
     }
     // First what nghttp2 itself answers: its resets and errors must be known before the delivery.
-    if (nghttp2_session_get_outbound_queue_size(h2->session) > 0) {
+    if (nghttp2_session_get_outbound_queue_size(h2_awake(h2)) > 0) {
         h2_flush(h2);
     }
     if (h2->failure != NULL) {
@@ -97,7 +97,7 @@ static enum status input_ended(struct http_codec *codec) {
 static void shutdown_notice(struct http_codec *codec) {
     struct h2_codec *h2 = from_base(codec);
     if (h2->is_server && !h2->goaway_sent) {
-        (void)nghttp2_submit_shutdown_notice(h2->session);
+        (void)nghttp2_submit_shutdown_notice(h2_awake(h2));
         h2_set_dirty(h2);
     }
 }
@@ -108,8 +108,8 @@ static void goaway(struct http_codec *codec) {
         return;
     }
     h2->goaway_sent = true;
-    (void)nghttp2_submit_goaway(h2->session, NGHTTP2_FLAG_NONE,
-                                nghttp2_session_get_last_proc_stream_id(h2->session),
+    (void)nghttp2_submit_goaway(h2_awake(h2), NGHTTP2_FLAG_NONE,
+                                nghttp2_session_get_last_proc_stream_id(h2_awake(h2)),
                                 NGHTTP2_NO_ERROR, NULL, 0);
     h2_set_dirty(h2);
 }
@@ -117,7 +117,7 @@ static void goaway(struct http_codec *codec) {
 static void output_drained(struct http_codec *codec) {
     struct h2_codec *h2 = from_base(codec);
     // Even within a dispatch, whose last flush may have been before the room was there.
-    if (nghttp2_session_want_write(h2->session) != 0) {
+    if (nghttp2_session_want_write(h2_awake(h2)) != 0) {
         event_loop_defer(h2->options.io->loop, &h2->flush);
     }
 }
@@ -131,7 +131,7 @@ static struct http_codec_stream *new_stream(struct http_codec *codec,
 
 static void ping(struct http_codec *codec) {
     struct h2_codec *h2 = from_base(codec);
-    (void)nghttp2_submit_ping(h2->session, NGHTTP2_FLAG_NONE, NULL);
+    (void)nghttp2_submit_ping(h2_awake(h2), NGHTTP2_FLAG_NONE, NULL);
     h2_set_dirty(h2);
 }
 
@@ -146,8 +146,7 @@ static void free_codec(struct http_codec *codec) {
         h2_stream_finish(s);
         h2_stream_free(s);
     }
-    list_remove(&h2->rest);
-    nghttp2_session_del(h2->session);
+    h2_session_deinit(&h2->session);
     h2->magic = 0;
     mem_free(h2);
     h2_shared_unref(io);
@@ -233,8 +232,8 @@ static void submit_first_frames(struct h2_codec *h2) {
                                                 limits->max_concurrent_streams};
     entries[count++] =
         (nghttp2_settings_entry){NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, limits->stream_window_bytes};
-    CHECK(nghttp2_submit_settings(h2->session, NGHTTP2_FLAG_NONE, entries, count) == 0);
-    CHECK(nghttp2_session_set_local_window_size(h2->session, NGHTTP2_FLAG_NONE, 0,
+    CHECK(nghttp2_submit_settings(h2_awake(h2), NGHTTP2_FLAG_NONE, entries, count) == 0);
+    CHECK(nghttp2_session_set_local_window_size(h2_awake(h2), NGHTTP2_FLAG_NONE, 0,
                                                 (int32_t)limits->connection_window_bytes) == 0);
 }
 
@@ -249,29 +248,24 @@ static struct http_codec *codec_new(const struct http_codec_options *options,
     set_defaults(&h2->options, &h2->limits);
     list_init(&h2->streams);
     list_init(&h2->ready);
-    list_init(&h2->rest);
     event_deferred_init(&h2->flush, h2_flush_deferred, h2);
     h2_scan_init(&h2->scan, is_server);
     init_budgets(h2);
     h2->max_streams = UINT32_MAX;
     h2->shared = h2_shared_get(options->io);
-    h2_memory_init(h2->shared, &h2->memory_hook, &h2->mem);
     nghttp2_option *option = make_option(h2);
-    const nghttp2_session_callbacks *callbacks = h2->shared->callbacks;
-    int error = is_server
-                    ? nghttp2_session_server_new3(&h2->session, callbacks, h2, option, &h2->mem)
-                    : nghttp2_session_client_new3(&h2->session, callbacks, h2, option, &h2->mem);
-    CHECK(error == 0);
+    h2_session_init(&h2->session, h2, option);
     nghttp2_option_del(option);
     submit_first_frames(h2);
     if (!is_server) {
         // The preface lies in the frame buffer from the start: another session would write over it.
         const uint8_t *preface;
-        ssize_t len = nghttp2_session_mem_send(h2->session, &preface);
+        ssize_t len = h2_session_send(&h2->session, &preface);
         CHECK(len > 0);
         buffer_append(h2->options.output, slice_make(preface, (size_t)len));
         h2->outbound.produced_bytes += (uint64_t)len;
     }
+    h2_rest_begin(&h2->shared->rest, &h2->session);
     h2_set_dirty(h2);
     return &h2->base;
 }

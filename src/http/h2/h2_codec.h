@@ -20,6 +20,7 @@
 #include "src/http/codec.h"
 #include "src/http/h2/h2_bucket.h"
 #include "src/http/h2/h2_scan.h"
+#include "src/http/h2/h2_session.h"
 #include "src/http/h2/h2_shared.h"
 #include "src/http/h2/http2_stats.h"
 
@@ -101,13 +102,10 @@ struct h2_codec {
     struct http_codec_options options;
     struct http2_options limits; /* zeroes replaced */
     struct h2_shared *shared;
-    struct h2_memory_hook memory_hook;
-    nghttp2_mem mem;
-    nghttp2_session *session;
+    struct h2_session session;
     struct event_deferred flush;
     struct list_node streams;
     struct list_node ready;
-    struct list_node rest;          /* h2_shared.resting */
     struct h2_stream *delivering;   /* NULL once it went away under the delivery */
     struct h2_stream *block_stream; /* whose header block nghttp2 is decoding */
     struct h2_stream *sending;      /* of the DATA frame being made */
@@ -136,6 +134,11 @@ static inline void h2_count(const struct h2_codec *h2, enum http2_stat stat) {
     }
 }
 uint64_t h2_now_ms(const struct h2_codec *h2);
+
+/* nghttp2's session, for a call of its functions: it may have been packed until now. */
+static inline nghttp2_session *h2_awake(struct h2_codec *h2) {
+    return h2_session_get(&h2->session);
+}
 
 /* h2_codec.c: ends the connection with a GOAWAY; only the first call counts. `detail` is static. */
 void h2_fail(struct h2_codec *h2, uint32_t error_code, const char *detail);

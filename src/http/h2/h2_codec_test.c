@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <sys/mman.h>
-
 #include "src/http/h2/h2_codec.h"
 #include "src/http/h2/h2_test_peer.h"
 
@@ -564,36 +562,13 @@ START_TEST(codec_name_of_a_field_that_never_repeats_is_sent_once) {
 }
 END_TEST
 
-static bool has_stream_table(struct test_end *end) {
-    struct h2_codec *h2 = CONTAINER_OF(end->codec, struct h2_codec, base);
-    unsigned char state;
-    CHECK(mincore(h2->memory_hook.stream_table, SLAB_PAGE_BYTES, &state) == 0);
-    return (state & 1) != 0;
-}
-
-START_TEST(codec_at_rest_gives_its_stream_table_back) {
-    for (uint32_t round = 0; round < 2; round++) {
-        struct test_stream *c = test_request(&pair.client, "GET", true);
-        test_pair_run(&pair);
-        test_advance_ms(&pair.world, 2000);
-        ck_assert(has_stream_table(&pair.client) && has_stream_table(&pair.server));
-        test_answer(&pair.server.streams[round], "204", NULL);
-        test_pair_run(&pair);
-        ck_assert(c->was_closed && has_stream_table(&pair.server));
-        test_advance_ms(&pair.world, 2000);
-        ck_assert(!has_stream_table(&pair.client) && !has_stream_table(&pair.server));
-    }
-}
-END_TEST
-
-int main(void) {
+static Suite *make_suite(void) {
     Suite *suite = suite_create("h2_codec");
     TCase *tests = tcase_create("h2_codec");
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, codec_get_without_body_is_answered);
     tcase_add_test(tests, codec_bodies_pass_both_ways_whole);
     tcase_add_test(tests, codec_name_of_a_field_that_never_repeats_is_sent_once);
-    tcase_add_test(tests, codec_at_rest_gives_its_stream_table_back);
     tcase_add_test(tests, codec_trailers_follow_the_body);
     tcase_add_test(tests, codec_trailers_without_body_arrive);
     tcase_add_test(tests, codec_informational_comes_before_the_response);
@@ -620,9 +595,9 @@ int main(void) {
     tcase_add_test(tests, codec_stream_reset_within_a_callback_hears_no_more);
     tcase_add_test(tests, codec_many_requests_leave_nothing_behind);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite;
+}
+
+int main(void) {
+    return test_run_both(make_suite);
 }

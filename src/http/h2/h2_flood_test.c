@@ -410,7 +410,7 @@ START_TEST(flood_bad_preface_is_answered_with_goaway) {
 }
 END_TEST
 
-int main(void) {
+static Suite *make_suite(void) {
     Suite *suite = suite_create("h2_flood");
     TCase *tests = tcase_create("h2_flood");
     tcase_add_loop_test(tests, flood_ends_the_connection_within_its_budget, 0,
@@ -421,9 +421,9 @@ int main(void) {
     tcase_add_test(tests, flood_slow_reader_holds_only_what_was_given_for_it);
     tcase_add_test(tests, flood_bad_preface_is_answered_with_goaway);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite;
+}
+
+int main(void) {
+    return test_run_both(make_suite);
 }

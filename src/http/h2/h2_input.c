@@ -106,7 +106,7 @@ static void feed_bytes(struct h2_codec *h2, const uint8_t *bytes, size_t len) {
     if (len == 0 || h2->failure != NULL) {
         return;
     }
-    ssize_t used = nghttp2_session_mem_recv(h2->session, bytes, len);
+    ssize_t used = h2_session_receive(&h2->session, bytes, len);
     if (used < 0 || (size_t)used != len) {
         // A wrong preface, or nghttp2's own flood limit.
         h2_fail(h2, NGHTTP2_PROTOCOL_ERROR,
@@ -120,7 +120,7 @@ static void answer_reset_stream(struct h2_codec *h2, uint32_t id) {
         h2_fail(h2, NGHTTP2_ENHANCE_YOUR_CALM, "http2.frames_on_closed_streams");
         return;
     }
-    (void)nghttp2_submit_rst_stream(h2->session, NGHTTP2_FLAG_NONE, (int32_t)id,
+    (void)nghttp2_submit_rst_stream(h2_awake(h2), NGHTTP2_FLAG_NONE, (int32_t)id,
                                     NGHTTP2_STREAM_CLOSED);
 }
 
@@ -138,7 +138,7 @@ static void judge_known_id(struct h2_codec *h2, const struct h2_frame_header *fr
         }
         return;
     case H2_ID_ENDED:
-        if (nghttp2_session_find_stream(h2->session, (int32_t)frame->stream_id) == NULL) {
+        if (nghttp2_session_find_stream(h2_awake(h2), (int32_t)frame->stream_id) == NULL) {
             h2_fail(h2, NGHTTP2_STREAM_CLOSED, "http2.frame_on_closed_stream");
         }
         return;
@@ -214,6 +214,7 @@ static void feed_run(struct h2_codec *h2, struct slice run) {
 
 void h2_feed(struct h2_codec *h2, struct buffer *input) {
     h2->input = input;
+    h2->session.active_ms = h2_now_ms(h2);
     while (h2->failure == NULL && input->len > 0) {
         struct slice run = buffer_front(input);
         feed_run(h2, run);

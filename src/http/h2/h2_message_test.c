@@ -383,7 +383,7 @@ START_TEST(message_reset_goes_behind_the_answer_that_was_begun_in_the_same_turn)
 }
 END_TEST
 
-int main(void) {
+static Suite *make_suite(void) {
     Suite *suite = suite_create("h2_message");
     TCase *tests = tcase_create("h2_message");
     tcase_add_loop_test(tests, message_malformed_request_resets_the_stream, 0,
@@ -399,9 +399,9 @@ int main(void) {
     tcase_add_loop_test(tests, message_reset_goes_behind_the_answer_that_was_begun_in_the_same_turn,
                         0, 2);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite;
+}
+
+int main(void) {
+    return test_run_both(make_suite);
 }

@@ -31,13 +31,13 @@ static void age_outbound(struct h2_codec *h2) {
 uint64_t h2_unsent_control_frames(struct h2_codec *h2) {
     age_outbound(h2);
     return (uint64_t)h2->outbound.control_frames[0] + h2->outbound.control_frames[1] +
-           nghttp2_session_get_outbound_queue_size(h2->session);
+           nghttp2_session_get_outbound_queue_size(h2_awake(h2));
 }
 
 uint64_t h2_unsent_frames(struct h2_codec *h2) {
     age_outbound(h2);
     return (uint64_t)h2->outbound.frames[0] + h2->outbound.frames[1] +
-           nghttp2_session_get_outbound_queue_size(h2->session);
+           nghttp2_session_get_outbound_queue_size(h2_awake(h2));
 }
 
 // Control frames go out in any case (their number is limited); bodies wait for room.
@@ -56,8 +56,8 @@ static bool is_blocked(struct h2_codec *h2) {
 static void submit_trailers(struct h2_stream *s) {
     struct h2_codec *h2 = s->h2;
     size_t count = h2_encode_fields(s, &s->unsent_trailers->map, H2_BLOCK_TRAILERS, true);
-    if (nghttp2_submit_trailer(h2->session, (int32_t)s->base.id, h2->shared->fields, count) != 0) {
-        (void)nghttp2_submit_rst_stream(h2->session, NGHTTP2_FLAG_NONE, (int32_t)s->base.id,
+    if (nghttp2_submit_trailer(h2_awake(h2), (int32_t)s->base.id, h2->shared->fields, count) != 0) {
+        (void)nghttp2_submit_rst_stream(h2_awake(h2), NGHTTP2_FLAG_NONE, (int32_t)s->base.id,
                                         NGHTTP2_INTERNAL_ERROR);
     }
     h2_stream_drop_trailers(s);
@@ -120,7 +120,7 @@ static int on_send_data(nghttp2_session *session, nghttp2_frame *frame, const ui
 static void end_sent(struct h2_codec *h2, struct h2_stream *s) {
     s->end_sent = true;
     if (s->is_finished && !s->recv_ended) {
-        (void)nghttp2_submit_rst_stream(h2->session, NGHTTP2_FLAG_NONE, (int32_t)s->base.id,
+        (void)nghttp2_submit_rst_stream(h2_awake(h2), NGHTTP2_FLAG_NONE, (int32_t)s->base.id,
                                         h2->is_server ? NGHTTP2_NO_ERROR : NGHTTP2_CANCEL);
     }
 }
@@ -230,7 +230,7 @@ static bool produce_frame(struct h2_codec *h2) {
         return false;
     }
     h2->is_flushing = true;
-    ssize_t len = nghttp2_session_mem_send(h2->session, &bytes);
+    ssize_t len = h2_session_send(&h2->session, &bytes);
     h2->is_flushing = false;
     h2->is_send_broken = len < 0;
     if (len < 0 && h2->failure == NULL) {

@@ -18,13 +18,13 @@ static struct h2_stream *accept_stream(struct h2_codec *h2, uint32_t id) {
     s->base.id = id;
     s->is_submitted = true;
     if (!h2->options.callbacks->on_new_stream(h2->options.arg, &s->base, &s->sink)) {
-        (void)nghttp2_submit_rst_stream(h2->session, NGHTTP2_FLAG_NONE, (int32_t)id,
+        (void)nghttp2_submit_rst_stream(h2_awake(h2), NGHTTP2_FLAG_NONE, (int32_t)id,
                                         NGHTTP2_REFUSED_STREAM);
         h2_stream_finish(s);
         h2_stream_free(s);
         return NULL;
     }
-    (void)nghttp2_session_set_stream_user_data(h2->session, (int32_t)id, s);
+    (void)nghttp2_session_set_stream_user_data(h2_awake(h2), (int32_t)id, s);
     return s;
 }
 
@@ -138,7 +138,7 @@ static void end_block(struct h2_codec *h2, struct h2_stream *s, const nghttp2_fr
     s->recv_ended |= end_stream;
     if (h2_block_end(s, end_stream) != STATUS_OK) {
         reject_message(h2, s, s->detail);
-        (void)nghttp2_submit_rst_stream(h2->session, NGHTTP2_FLAG_NONE, frame->hd.stream_id,
+        (void)nghttp2_submit_rst_stream(h2_awake(h2), NGHTTP2_FLAG_NONE, frame->hd.stream_id,
                                         NGHTTP2_PROTOCOL_ERROR);
     }
     h2_stream_set_ready(s);
@@ -185,7 +185,7 @@ static void on_data_frame(struct h2_codec *h2, struct h2_stream *s, const nghttp
 
 static void on_settings(struct h2_codec *h2) {
     uint32_t max_streams =
-        nghttp2_session_get_remote_settings(h2->session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
+        nghttp2_session_get_remote_settings(h2_awake(h2), NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
     if (max_streams != h2->max_streams) {
         h2->max_streams = max_streams;
         h2->tell_max_streams = true;

@@ -70,13 +70,14 @@ void h2_stream_finish(struct h2_stream *s) {
     }
     list_remove(&s->node);
     if (list_is_empty(&h2->streams)) {
-        h2_shared_rest(h2->shared, h2);
+        h2_rest_begin(&h2->shared->rest, &h2->session);
+        h2_shared_let_go(h2->shared);
     }
     if (h2->sending == s) {
         h2->sending = NULL;
     }
     if (s->is_submitted && !s->is_gone) {
-        (void)nghttp2_session_set_stream_user_data(h2->session, (int32_t)s->base.id, NULL);
+        (void)nghttp2_session_set_stream_user_data(h2_awake(h2), (int32_t)s->base.id, NULL);
     }
     drop_pending(s);
     h2_stream_drop_trailers(s);
@@ -118,10 +119,10 @@ void h2_stream_update_watermark(struct h2_stream *s) {
 
 /* Header blocks become frames at once, while their text is there: so nghttp2 need not copy it. Only a
  * request above the peer's limit of streams has to wait. */
-static bool waits_for_peer(const struct h2_codec *h2) {
+static bool waits_for_peer(struct h2_codec *h2) {
     return !h2->is_server &&
            h2->open_count >= nghttp2_session_get_remote_settings(
-                                 h2->session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
+                                 h2_awake(h2), NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
 }
 
 static enum status submit_block(struct h2_stream *s, const struct header_map *headers,
@@ -136,7 +137,7 @@ static enum status submit_block(struct h2_stream *s, const struct header_map *he
         return STATUS_OK; // the reset is on its way to the owner
     }
     bool is_request = kind == H2_BLOCK_REQUEST;
-    int32_t id = nghttp2_submit_headers(h2->session, flags, is_request ? -1 : (int32_t)s->base.id,
+    int32_t id = nghttp2_submit_headers(h2_awake(h2), flags, is_request ? -1 : (int32_t)s->base.id,
                                         NULL, h2->shared->fields, count, is_request ? s : NULL);
     if (id < 0) {
         return STATUS_INVALID;
@@ -172,7 +173,7 @@ static enum status encode_headers(struct http_codec_stream *base, const struct h
 static void start_body(struct h2_stream *s) {
     const nghttp2_data_provider provider = {.read_callback = h2_read_data};
     s->has_body = true;
-    (void)nghttp2_submit_data(s->h2->session, NGHTTP2_FLAG_END_STREAM, (int32_t)s->base.id,
+    (void)nghttp2_submit_data(h2_awake(s->h2), NGHTTP2_FLAG_END_STREAM, (int32_t)s->base.id,
                               &provider);
 }
 
@@ -188,7 +189,7 @@ static void resume(struct h2_stream *s) {
         start_body(s);
     } else if (s->is_deferred) {
         s->is_deferred = false;
-        (void)nghttp2_session_resume_data(s->h2->session, (int32_t)s->base.id);
+        (void)nghttp2_session_resume_data(h2_awake(s->h2), (int32_t)s->base.id);
     }
     h2_set_dirty(s->h2);
 }
@@ -252,7 +253,7 @@ static uint32_t error_code_of(const struct h2_stream *s, enum http_reset_reason 
 static void send_before_reset(struct h2_stream *s) {
     struct h2_codec *h2 = s->h2;
     bool has_queued =
-        s->pending.len > 0 || nghttp2_session_get_outbound_queue_size(h2->session) > 0;
+        s->pending.len > 0 || nghttp2_session_get_outbound_queue_size(h2_awake(h2)) > 0;
     if (h2->is_server && h2->failure == NULL && has_queued) {
         h2_produce(h2);
         h2_set_dirty(h2);
@@ -276,7 +277,7 @@ static void reset(struct http_codec_stream *base, enum http_reset_reason reason)
         send_before_reset(s);
     }
     if (is_live && !s->is_gone) {
-        (void)nghttp2_submit_rst_stream(h2->session, NGHTTP2_FLAG_NONE, (int32_t)base->id,
+        (void)nghttp2_submit_rst_stream(h2_awake(h2), NGHTTP2_FLAG_NONE, (int32_t)base->id,
                                         error_code_of(s, reason));
         h2_set_dirty(h2);
     }
@@ -295,7 +296,7 @@ static void read_disable(struct http_codec_stream *base, bool disable) {
         return;
     }
     if (!s->is_gone && !s->is_finished) {
-        (void)nghttp2_session_consume_stream(s->h2->session, (int32_t)base->id,
+        (void)nghttp2_session_consume_stream(h2_awake(s->h2), (int32_t)base->id,
                                              s->unreturned_bytes);
         h2_set_dirty(s->h2);
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * For the tests of this folder: a loop on virtual time, codecs of both roles with owners that write down
+ * For the tests of this folder: codecs of both roles with owners that write down
  * what they hear. Everything is in memory; an end's output buffer is the other's input.
  */
 #ifndef SRC_HTTP_H2_H2_TEST_PEER_H
@@ -10,9 +10,8 @@
 #include <stdio.h>
 
 #include "src/base/check.h"
-#include "src/event/event_loop.h"
-#include "src/event/io_context.h"
 #include "src/http/codec.h"
+#include "src/http/h2/h2_test_world.h"
 
 enum { TEST_MAX_STREAMS = 4096 };
 
@@ -34,11 +33,6 @@ struct test_stream {
     const char *detail;
 };
 
-struct test_world {
-    struct virtual_clock clock;
-    struct io_context io;
-};
-
 /* A codec and its owner. */
 struct test_end {
     struct test_world *world;
@@ -53,21 +47,6 @@ struct test_end {
     struct error err;
     uint32_t output_count, goaway_count, pong_count, max_streams;
 };
-
-static inline void test_world_init(struct test_world *world) {
-    virtual_clock_init(&world->clock, 1700000000000000);
-    ck_assert_int_eq(io_context_init(&world->io, 0, &world->clock.base, NULL), STATUS_OK);
-}
-static inline void test_world_deinit(struct test_world *world) {
-    io_context_deinit(&world->io);
-}
-static inline void test_turn(struct test_world *world) {
-    event_loop_run_once(world->io.loop, 0);
-}
-static inline void test_advance_ms(struct test_world *world, uint64_t ms) {
-    virtual_clock_advance(&world->clock, ms * 1000);
-    test_turn(world);
-}
 
 static inline struct test_stream *test_stream_add(struct test_end *end) {
     ck_assert_uint_lt(end->stream_count, TEST_MAX_STREAMS);

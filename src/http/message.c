@@ -71,6 +71,9 @@ bool http_is_field_value(struct slice s) {
     if (is_blank(s.ptr[0]) || is_blank(s.ptr[s.len - 1])) {
         return false;
     }
+    if (char_has_no_control(s.ptr, s.len)) {
+        return true;
+    }
     size_t at = 0;
     while ((at += char_run_before_control(s.ptr + at, s.ptr + s.len)) < s.len) {
         if (s.ptr[at] != '\t') {

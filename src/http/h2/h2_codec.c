@@ -207,6 +207,8 @@ static nghttp2_option *make_option(const struct h2_codec *h2) {
     CHECK(nghttp2_option_new(&option) == 0);
     nghttp2_option_set_no_auto_window_update(option, 1);
     nghttp2_option_set_no_closed_streams(option, 1);
+    // h2_rules.c has them.
+    nghttp2_option_set_no_http_messaging(option, 1);
     nghttp2_option_set_max_deflate_dynamic_table_size(option, h2->limits.max_emitted_table_bytes);
     nghttp2_option_set_max_outbound_ack(option, h2->limits.max_outbound_control_frames);
     nghttp2_option_set_max_continuations(option, h2->max_continuations + 1);

@@ -29,6 +29,9 @@ enum { H2_CODEC_MAGIC = 0x48324344 };
 /* Unsent bytes at which a codec stops making frames; goes on at half of it. */
 enum { H2_OUTPUT_HIGH_BYTES = 128 * 1024 };
 
+/* h2_stream.body_left: as long as it gets. */
+#define H2_BODY_UNKNOWN UINT64_MAX
+
 /* A header block before the body, waiting for delivery. */
 struct h2_message {
     struct h2_message *next;
@@ -55,6 +58,7 @@ struct h2_stream {
     struct h2_message *messages; /* in order */
     struct header_map *trailers;
     struct buffer received;
+    uint64_t body_left;        /* of content-length, or H2_BODY_UNKNOWN */
     uint32_t read_disabled;    /* count */
     uint32_t unreturned_bytes; /* of the stream's window, while read-disabled */
     uint32_t close_code;       /* of nghttp2's close */
@@ -72,6 +76,8 @@ struct h2_stream {
     bool is_gone;           /* nghttp2 has closed it */
     bool is_finished;       /* the owner was told, or reset it */
     bool has_final_headers; /* received */
+    bool has_regular_field; /* in the block: no pseudo header may follow */
+    bool asked_head, asked_connect; /* client: the request's method */
     bool recv_ended, end_delivered;
     bool rst_received, has_reset_reason;
     bool send_ended;  /* the owner gave its last byte */
@@ -156,11 +162,31 @@ void h2_premature_reset(struct h2_codec *h2);
 
 /* h2_headers.c: received header blocks. */
 void h2_block_begin(struct h2_stream *s);
-/* STATUS_LIMIT, STATUS_INVALID (s->detail and reason are set): the stream is to be reset. */
+/* STATUS_LIMIT, STATUS_INVALID, STATUS_PROTOCOL for a field that makes the message malformed (s->detail
+ * and reason are set): the stream is to be reset. */
 enum status h2_block_add(struct h2_stream *s, struct slice name, struct slice value,
                          bool is_sensitive) MUST_USE;
 /* The block is complete; STATUS_INVALID when it is no message. */
 enum status h2_block_end(struct h2_stream *s, bool end_stream) MUST_USE;
+
+/* h2_rules.c: RFC 9113 §8. A verdict of one field of s->block, before it is added. */
+enum h2_verdict { H2_FIELD_KEPT, H2_FIELD_DROPPED, H2_FIELD_REFUSED };
+enum h2_verdict h2_judge_field(struct h2_stream *s, enum header_id id, struct slice name,
+                               struct slice value);
+/* Of a whole request head: has it the pseudo headers that it must have and those alone, the path in one
+ * of its forms; then their characters. */
+bool h2_has_needed_pseudo(const struct header_map *map);
+bool h2_is_valid_request(const struct h2_codec *h2, const struct header_map *map);
+/* Fields that frame or route a message must not come after it (RFC 9110 §6.5.1). */
+bool h2_is_valid_trailers(const struct header_map *map);
+/* Client: what of the request decides about the answer's body. */
+void h2_note_request(struct h2_stream *s, const struct header_map *map);
+/* At the end of a final head: how long the body may get; false when it has none and must have one. */
+bool h2_settle_body(struct h2_stream *s, const struct header_map *map, bool end_stream);
+/* Body bytes have come; false when they may not. */
+bool h2_take_body(struct h2_stream *s, size_t len);
+/* False without a final head and while bytes of the content-length are missing. */
+bool h2_may_end(const struct h2_stream *s);
 
 /* h2_encode.c: the fields in h2->shared->fields, valid until the next call, and counted as sent; 0: not a
  * message. Unless nghttp2 is told to copy the values, they must stay until it has made the frame. */

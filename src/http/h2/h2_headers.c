@@ -12,6 +12,7 @@ static enum status refuse(struct h2_stream *s, enum http_reset_reason reason, co
 
 void h2_block_begin(struct h2_stream *s) {
     const struct http_codec_options *options = &s->h2->options;
+    s->has_regular_field = false;
     s->block = ARENA_NEW(s->sink.arena, struct header_map);
     header_map_init(s->block, s->sink.arena);
     header_map_set_limits(s->block, options->max_headers_bytes,
@@ -42,6 +43,14 @@ static struct slice copy_text(struct arena *arena, struct slice text) {
 enum status h2_block_add(struct h2_stream *s, struct slice name, struct slice value,
                          bool is_sensitive) {
     struct h2_codec *h2 = s->h2;
+    enum header_id id = header_id_of(name);
+    enum h2_verdict verdict = h2_judge_field(s, id, name, value);
+    if (verdict == H2_FIELD_REFUSED) {
+        return refuse(s, HTTP_RESET_PROTOCOL_ERROR, "http2.invalid.header.field", STATUS_PROTOCOL);
+    }
+    if (verdict == H2_FIELD_DROPPED) {
+        return STATUS_OK;
+    }
     if (h2->options.underscores != HTTP_UNDERSCORES_ALLOW &&
         slice_find_byte(name, '_') != SIZE_MAX) {
         if (h2->options.underscores == HTTP_UNDERSCORES_DROP) {
@@ -53,7 +62,6 @@ enum status h2_block_add(struct h2_stream *s, struct slice name, struct slice va
     }
     TRY(charge(s, name, value));
     struct header_map *map = s->block;
-    enum header_id id = header_id_of(name);
     struct slice kept_name = id == HEADER_OTHER ? copy_text(map->arena, name) : header_id_name(id);
     TRY(header_map_add_id(map, id, kept_name, copy_text(map->arena, value)));
     if (is_sensitive && name.ptr[0] != ':') {
@@ -83,50 +91,6 @@ static void settle_authority(struct header_map *map) {
     header_map_remove(map, HEADER_HOST);
 }
 
-static bool is_valid_path(struct slice path, struct slice method) {
-    if (slice_equal(path, SLICE("*"))) {
-        return slice_equal(method, SLICE("OPTIONS"));
-    }
-    return path.len > 0 && path.ptr[0] == '/' && http_is_target(path, true);
-}
-
-// RFC 3986 §3.1.
-static bool is_valid_scheme(struct slice scheme) {
-    for (size_t i = 0; i < scheme.len; i++) {
-        uint8_t c = ascii_lower(scheme.ptr[i]);
-        bool is_alpha = c >= 'a' && c <= 'z';
-        bool is_other = (c >= '0' && c <= '9') || c == '+' || c == '-' || c == '.';
-        if (!is_alpha && (i == 0 || !is_other)) {
-            return false;
-        }
-    }
-    return scheme.len > 0;
-}
-
-// What of RFC 9113 §8.3.1 and §8.5 nghttp2 leaves open: it has checked which pseudo headers are there.
-static bool is_valid_request(const struct h2_codec *h2, const struct header_map *map) {
-    struct slice method = header_map_get(map, HEADER_METHOD);
-    if (!http_is_token(method) || header_map_count_name(map, SLICE("host")) > 1) {
-        return false;
-    }
-    bool has_protocol = header_map_has(map, HEADER_PROTOCOL);
-    if (has_protocol &&
-        (!h2->limits.allow_connect || !http_is_token(header_map_get(map, HEADER_PROTOCOL)))) {
-        return false;
-    }
-    struct slice host = header_map_get(map, HEADER_HOST);
-    if (host.ptr != NULL && !http_is_authority(host)) {
-        return false;
-    }
-    if (!http_is_authority(
-            header_map_has(map, HEADER_AUTHORITY) ? header_map_get(map, HEADER_AUTHORITY) : host)) {
-        return false;
-    }
-    bool is_plain_connect = slice_equal(method, SLICE("CONNECT")) && !has_protocol;
-    return is_plain_connect || (is_valid_scheme(header_map_get(map, HEADER_SCHEME)) &&
-                                is_valid_path(header_map_get(map, HEADER_PATH), method));
-}
-
 static void append_message(struct h2_stream *s, bool is_informational, bool end_stream) {
     struct h2_message *message = ARENA_NEW(s->sink.arena, struct h2_message);
     *message = (struct h2_message){NULL, s->block, is_informational, end_stream};
@@ -137,16 +101,14 @@ static void append_message(struct h2_stream *s, bool is_informational, bool end_
     *last = message;
 }
 
-// Fields that frame or route a message must not come after it (RFC 9110 §6.5.1).
-static bool is_valid_trailers(const struct header_map *map) {
-    return !header_map_has(map, HEADER_CONTENT_LENGTH) && !header_map_has(map, HEADER_HOST) &&
-           !header_map_has(map, HEADER_TE) && !header_map_has(map, HEADER_TRANSFER_ENCODING);
+static enum status refuse_message(struct h2_stream *s) {
+    return refuse(s, HTTP_RESET_PROTOCOL_ERROR, "http2.violation.of.messaging.rule",
+                  STATUS_INVALID);
 }
 
-static enum status end_trailers(struct h2_stream *s) {
-    if (!is_valid_trailers(s->block)) {
-        return refuse(s, HTTP_RESET_PROTOCOL_ERROR, "http2.violation.of.messaging.rule",
-                      STATUS_INVALID);
+static enum status end_trailers(struct h2_stream *s, bool end_stream) {
+    if (!end_stream || !h2_may_end(s) || !h2_is_valid_trailers(s->block)) {
+        return refuse_message(s);
     }
     h2_count(s->h2, HTTP2_STAT_TRAILERS);
     s->trailers = s->block;
@@ -154,6 +116,9 @@ static enum status end_trailers(struct h2_stream *s) {
 }
 
 static enum status end_response(struct h2_stream *s, bool end_stream) {
+    if (!header_map_has(s->block, HEADER_STATUS)) {
+        return refuse_message(s);
+    }
     uint32_t status = http_status_of(s->block);
     if (status < 100 || status == 101) {
         return refuse(s, HTTP_RESET_PROTOCOL_ERROR, "http2.invalid.header.field", STATUS_INVALID);
@@ -163,9 +128,8 @@ static enum status end_response(struct h2_stream *s, bool end_stream) {
     // by the header limit, as if all were one block.
     s->informational_count += is_informational ? 1 : 0;
     if (s->informational_count > s->h2->options.max_headers_count ||
-        (is_informational && end_stream)) {
-        return refuse(s, HTTP_RESET_PROTOCOL_ERROR, "http2.violation.of.messaging.rule",
-                      STATUS_INVALID);
+        (is_informational ? end_stream : !h2_settle_body(s, s->block, end_stream))) {
+        return refuse_message(s);
     }
     s->has_final_headers = !is_informational;
     append_message(s, is_informational, end_stream);
@@ -173,8 +137,14 @@ static enum status end_response(struct h2_stream *s, bool end_stream) {
 }
 
 static enum status end_request(struct h2_stream *s, bool end_stream) {
-    if (!is_valid_request(s->h2, s->block)) {
+    if (!h2_has_needed_pseudo(s->block)) {
+        return refuse_message(s);
+    }
+    if (!h2_is_valid_request(s->h2, s->block)) {
         return refuse(s, HTTP_RESET_PROTOCOL_ERROR, "http2.invalid.header.field", STATUS_INVALID);
+    }
+    if (!h2_settle_body(s, s->block, end_stream)) {
+        return refuse_message(s);
     }
     settle_authority(s->block);
     join_cookies(s->block);
@@ -186,7 +156,7 @@ static enum status end_request(struct h2_stream *s, bool end_stream) {
 enum status h2_block_end(struct h2_stream *s, bool end_stream) {
     enum status status;
     if (s->has_final_headers) {
-        status = end_trailers(s);
+        status = end_trailers(s, end_stream);
     } else if (s->h2->is_server) {
         status = end_request(s, end_stream);
     } else {

@@ -51,10 +51,31 @@ static void refuse_more_requests(struct h2_codec *h2) {
     }
 }
 
+static void reset_malformed(struct h2_codec *h2, struct h2_stream *s, bool end_stream) {
+    if (end_stream && s->end_sent) {
+        // nghttp2 closes the stream before it makes the frame by which others are counted.
+        h2_premature_reset(h2);
+    }
+    (void)nghttp2_submit_rst_stream(h2_awake(h2), NGHTTP2_FLAG_NONE, (int32_t)s->base.id,
+                                    NGHTTP2_PROTOCOL_ERROR);
+}
+
+// A head or trailers against the rules; s->detail tells which.
+static void reject_message(struct h2_codec *h2, struct h2_stream *s, bool end_stream) {
+    h2_count(h2, HTTP2_STAT_RX_MESSAGING_ERROR);
+    if (!h2->limits.stream_error_on_invalid_message) {
+        h2_fail(h2, NGHTTP2_PROTOCOL_ERROR, s->detail);
+    }
+    reset_malformed(h2, s, end_stream);
+}
+
 // Returning this makes nghttp2 reset the stream and skip the rest of the block.
 static int reject_block(struct h2_codec *h2, struct h2_stream *s, enum status status) {
     h2->block_stream = NULL;
     s->block = NULL;
+    if (status == STATUS_PROTOCOL) {
+        reject_message(h2, s, false);
+    }
     if (status == STATUS_LIMIT) {
         h2_count(h2, HTTP2_STAT_HEADER_OVERFLOW);
         refuse_more_requests(h2);
@@ -83,46 +104,13 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, nghtt
     return status == STATUS_OK ? 0 : reject_block(h2, s, status);
 }
 
-// A field that nghttp2 would drop: the whole message is malformed.
-static int on_invalid_header(nghttp2_session *session, const nghttp2_frame *frame,
-                             nghttp2_rcbuf *name, nghttp2_rcbuf *value, uint8_t flags,
-                             void *user_data) {
-    (void)session;
-    (void)frame;
-    (void)name;
-    (void)value;
-    (void)flags;
-    (void)user_data;
-    return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-}
-
-static void reject_message(struct h2_codec *h2, struct h2_stream *s, const char *detail) {
-    h2_count(h2, HTTP2_STAT_RX_MESSAGING_ERROR);
-    if (s != NULL) {
-        h2_stream_set_reason(s, HTTP_RESET_PROTOCOL_ERROR, detail);
-    }
-    if (!h2->limits.stream_error_on_invalid_message) {
-        h2_fail(h2, NGHTTP2_PROTOCOL_ERROR, detail);
-    }
-}
-
 // nghttp2 found a frame invalid and has queued a RST_STREAM or a GOAWAY.
 static int on_invalid_frame(nghttp2_session *session, const nghttp2_frame *frame, int error,
                             void *user_data) {
     struct h2_codec *h2 = user_data;
     struct h2_stream *s = frame->hd.stream_id == 0 ? NULL : stream_of(session, frame);
-    switch (error) {
-    case NGHTTP2_ERR_HTTP_HEADER:
-        reject_message(h2, s, "http2.invalid.header.field");
-        break;
-    case NGHTTP2_ERR_HTTP_MESSAGING:
-        reject_message(h2, s, "http2.violation.of.messaging.rule");
-        break;
-    case NGHTTP2_ERR_REFUSED_STREAM:
+    if (error == NGHTTP2_ERR_REFUSED_STREAM) {
         h2_glitch(h2);
-        break;
-    default:
-        break;
     }
     if (h2->block_stream == s) {
         h2->block_stream = NULL;
@@ -135,11 +123,10 @@ static void end_block(struct h2_codec *h2, struct h2_stream *s, const nghttp2_fr
     bool end_stream = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
     s->base.received.header += H2_FRAME_HEADER_BYTES + frame->hd.length;
     s->base.received.wire += H2_FRAME_HEADER_BYTES + frame->hd.length;
-    s->recv_ended |= end_stream;
     if (h2_block_end(s, end_stream) != STATUS_OK) {
-        reject_message(h2, s, s->detail);
-        (void)nghttp2_submit_rst_stream(h2_awake(h2), NGHTTP2_FLAG_NONE, frame->hd.stream_id,
-                                        NGHTTP2_PROTOCOL_ERROR);
+        reject_message(h2, s, end_stream);
+    } else {
+        s->recv_ended |= end_stream;
     }
     h2_stream_set_ready(s);
 }
@@ -167,6 +154,12 @@ static void on_rst_stream(struct h2_codec *h2, struct h2_stream *s, uint32_t err
     }
 }
 
+// A body against its content-length: the stream's error alone.
+static void reject_body(struct h2_codec *h2, struct h2_stream *s, bool end_stream) {
+    h2_stream_set_reason(s, HTTP_RESET_PROTOCOL_ERROR, "http2.violation.of.messaging.rule");
+    reset_malformed(h2, s, end_stream);
+}
+
 static void on_data_frame(struct h2_codec *h2, struct h2_stream *s, const nghttp2_frame *frame) {
     bool end_stream = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
     // All padding, no data: as empty as an empty frame (those the scan has counted).
@@ -177,7 +170,9 @@ static void on_data_frame(struct h2_codec *h2, struct h2_stream *s, const nghttp
         return;
     }
     s->base.received.wire += H2_FRAME_HEADER_BYTES + frame->hd.length;
-    if (end_stream) {
+    if (end_stream && !s->is_finished && !h2_may_end(s)) {
+        reject_body(h2, s, true);
+    } else if (end_stream) {
         s->recv_ended = true;
         h2_stream_set_ready(s);
     }
@@ -233,8 +228,12 @@ static int on_data_chunk(nghttp2_session *session, uint8_t flags, int32_t stream
     struct h2_stream *s = nghttp2_session_get_stream_user_data(session, stream_id);
     // Else a few stalled streams would stop all others of the connection.
     (void)nghttp2_session_consume_connection(session, len);
-    if (s == NULL || s->is_finished) {
+    if (s == NULL || s->is_finished || s->has_reset_reason) {
         (void)nghttp2_session_consume_stream(session, stream_id, len);
+        return 0;
+    }
+    if (!h2_take_body(s, len)) {
+        reject_body(h2, s, false);
         return 0;
     }
     const uint8_t *run = h2->input_run.ptr;
@@ -280,7 +279,6 @@ nghttp2_session_callbacks *h2_callbacks_new(void) {
     CHECK(nghttp2_session_callbacks_new(&callbacks) == 0);
     nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, on_begin_headers);
     nghttp2_session_callbacks_set_on_header_callback2(callbacks, on_header);
-    nghttp2_session_callbacks_set_on_invalid_header_callback2(callbacks, on_invalid_header);
     nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(callbacks, on_invalid_frame);
     nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame_recv);
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data_chunk);

@@ -10,7 +10,9 @@ static struct h2_stream *from_base(struct http_codec_stream *base) {
 struct h2_stream *h2_stream_new(struct h2_codec *h2) {
     struct h2_stream *s = block_pool_get(&h2->shared->streams);
     struct io_context *io = h2->options.io;
-    *s = (struct h2_stream){.base = {.ops = &h2_stream_ops, .codec = &h2->base}, .h2 = h2};
+    *s = (struct h2_stream){.base = {.ops = &h2_stream_ops, .codec = &h2->base},
+                            .h2 = h2,
+                            .body_left = H2_BODY_UNKNOWN};
     buffer_init(&s->received, &io->buffers);
     buffer_init(&s->pending, &io->buffers);
     list_push_back(&h2->streams, &s->node);
@@ -145,6 +147,7 @@ static enum status submit_block(struct h2_stream *s, const struct header_map *he
     if (is_request) {
         s->base.id = (uint32_t)id;
         s->is_submitted = true;
+        h2_note_request(s, headers);
         h2->streams_opened++;
         h2->open_count++;
     }

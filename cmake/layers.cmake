@@ -54,3 +54,11 @@ sp_finish_filters()
 
 sp_add_library(sp_server DIRS src/server EXCLUDE "/src/server/main\\.c$"
                LINK sp_filters sp_xds_transport sp_xds ${level_admin})
+
+# Every request runs through these: a tenth fewer instructions of ours are worth larger code.
+if(CMAKE_BUILD_TYPE STREQUAL "Release" AND NOT SALLYPORT_SANITIZE)
+  foreach(library sp_base sp_event sp_stats sp_net sp_http sp_http_h1 sp_http_h2 sp_filter_chain
+                  sp_route sp_upstream sp_stream)
+    target_compile_options(${library} PRIVATE -O3)
+  endforeach()
+endif()

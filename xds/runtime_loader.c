@@ -2,9 +2,11 @@
 #include "xds/runtime_loader.h"
 
 #include "src/base/check.h"
+#include "src/base/hash_map.h"
 #include "src/base/log.h"
 #include "src/runtime/disk_layer.h"
 #include "src/runtime/runtime.h"
+#include "src/runtime/runtime_unread.h"
 #include "xds/file_watcher.h"
 #include "xds/subscription.h"
 
@@ -22,9 +24,28 @@ struct runtime_loader {
     struct runtime *runtime;
     struct loaded_layer *layers;
     uint32_t count;
+    struct hash_map told; /* keys that a warning was given for */
+    struct arena told_names;
 };
 
 /* ---- loading ---- */
+
+// Once for each key: a configuration's own keys come later and are not known yet.
+static void tell_unread(struct runtime_loader *loader) {
+    enum { TOLD_MAX = 1000 };
+    uint32_t count;
+    struct slice *keys = runtime_keys(loader->runtime, &count);
+    for (uint32_t i = 0; i < count && loader->told.count < TOLD_MAX; i++) {
+        const struct runtime_value *value = runtime_find(loader->runtime, keys[i]);
+        const char *reason = runtime_unread_reason(keys[i], value);
+        if (reason == NULL || hash_map_get(&loader->told, keys[i]) != NULL) {
+            continue;
+        }
+        (void)hash_map_put(&loader->told, arena_dup_slice(&loader->told_names, keys[i]), loader);
+        LOG(RUNTIME, WARN, "runtime key %.*s is ignored: %s", SLICE_ARG(keys[i]), reason);
+    }
+    mem_free(keys);
+}
 
 static void fill(struct runtime_layer *layer, const struct runtime_settings *settings) {
     runtime_layer_clear(layer);
@@ -57,6 +78,7 @@ static void load(struct runtime_loader *loader) {
         }
     }
     runtime_loaded(loader->runtime, &load);
+    tell_unread(loader);
 }
 
 static void on_folder_replaced(void *arg) {
@@ -191,6 +213,8 @@ struct runtime_loader *runtime_loader_new(const struct runtime_loader_options *o
     struct runtime_loader *loader = mem_calloc(1, sizeof(*loader));
     loader->options = *options;
     loader->runtime = config_store_runtime(options->decode->store);
+    hash_map_init(&loader->told);
+    arena_init_heap(&loader->told_names, 0);
     loader->layers = mem_calloc(options->config->count, sizeof(*loader->layers));
     for (; loader->count < options->config->count; loader->count++) {
         struct loaded_layer *loaded = &loader->layers[loader->count];
@@ -213,6 +237,8 @@ void runtime_loader_free(struct runtime_loader *loader) {
         xds_subscription_free(loader->layers[i].subscription);
         file_watch_remove(loader->layers[i].watch);
     }
+    hash_map_deinit(&loader->told);
+    arena_deinit(&loader->told_names);
     mem_free(loader->layers);
     mem_free(loader);
 }

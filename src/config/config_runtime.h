@@ -10,8 +10,9 @@
 #include "src/config/config_snapshot.h"
 #include "src/event/io_context.h"
 
+/* NULL before the thread has a snapshot: all defaults. */
 static inline const struct runtime_table *config_runtime(const struct io_context *io) {
-    return io->snapshot->runtime;
+    return io->snapshot == NULL ? NULL : io->snapshot->runtime;
 }
 
 /* Of a million. */

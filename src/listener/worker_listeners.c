@@ -8,10 +8,12 @@
 
 #include "src/base/check.h"
 #include "src/base/log.h"
+#include "src/config/config_runtime.h"
 #include "src/event/io_context.h"
 #include "src/listener/listener_manager.h"
 #include "src/listener/worker_listener.h"
 #include "src/overload/overload_state.h"
+#include "src/runtime/runtime_key.h"
 
 enum {
     ACCEPT_BATCH = 64,    /* connections per readiness, so that one listener cannot starve others */
@@ -89,11 +91,18 @@ static void pause_accepting(struct worker_listener *listener, const char *why) {
     timer_arm(worker_listener_io(listener)->loop, &listener->resume_timer, ACCEPT_PAUSE_MS);
 }
 
+/* The runtime's limit is for those who have no resource monitor for it. */
+static uint64_t max_connections(const struct worker_listener *listener) {
+    uint64_t configured = listener->owner->options.limits->max_connections;
+    return configured != 0 ? configured
+                           : runtime_integer(config_runtime(worker_listener_io(listener)),
+                                             RUNTIME_GLOBAL_MAX_CONNECTIONS, UINT64_MAX);
+}
+
 static bool take_global_slot(struct worker_listener *listener) {
     struct listener_limits *limits = listener->owner->options.limits;
     uint64_t before = atomic_fetch_add_explicit(&limits->connections, 1, memory_order_relaxed);
-    if (limits->max_connections == 0 || before < limits->max_connections ||
-        listener->config->ignore_global_connection_limit) {
+    if (before < max_connections(listener) || listener->config->ignore_global_connection_limit) {
         return true;
     }
     atomic_fetch_sub_explicit(&limits->connections, 1, memory_order_relaxed);

@@ -295,6 +295,18 @@ bool retry_state_take(struct retry_state *state) {
     return true;
 }
 
+void retry_state_set_default_base(struct retry_state *state, uint64_t ms) {
+    const struct retry_policy *policy = state->policy;
+    if (ms == 0 || ms > UINT32_MAX / MAX_INTERVAL_FACTOR ||
+        (policy != NULL && policy->base_interval_ms > 0)) {
+        return;
+    }
+    state->base_interval_ms = (uint32_t)ms;
+    if (policy == NULL || policy->max_interval_ms == 0) {
+        state->max_interval_ms = state->base_interval_ms * MAX_INTERVAL_FACTOR;
+    }
+}
+
 uint32_t retry_state_backoff_ms(const struct retry_state *state, struct random *random) {
     uint64_t limit = state->base_interval_ms;
     for (uint32_t i = 1; i < state->attempt && limit < state->max_interval_ms; i++) {

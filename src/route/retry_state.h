@@ -35,6 +35,8 @@ bool retry_state_wants_reset(const struct retry_state *state, enum http_reset_re
 bool retry_state_wants_timeout(const struct retry_state *state);
 /* Takes one retry; false when none remain. */
 bool retry_state_take(struct retry_state *state);
+/* Where the policy leaves the base open: `ms` instead of the default. */
+void retry_state_set_default_base(struct retry_state *state, uint64_t ms);
 /* After a take. Full jitter: uniform in [0, base * 2^(attempt - 1)) capped at the maximum. ms. */
 uint32_t retry_state_backoff_ms(const struct retry_state *state, struct random *random);
 

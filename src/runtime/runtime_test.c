@@ -10,6 +10,7 @@
 #include "src/base/check.h"
 #include "src/runtime/disk_layer.h"
 #include "src/runtime/runtime_stats.h"
+#include "src/runtime/runtime_unread.h"
 
 static unsigned changes;
 static struct runtime *runtime;
@@ -184,6 +185,33 @@ START_TEST(runtime_counts_loads) {
 }
 END_TEST
 
+static const struct {
+    const char *key, *text;
+    bool is_told;
+} unread_cases[] = {
+    {"my.own.key", "1", false},
+    {"upstream.healthy_panic_threshold", "1", false},
+    {"outlier_detection.consecutive_5xx", "1", false},
+    {"circuit_breakers.a.default.max_requests", "1", false},
+    {"re2.max_program_size.error_level", "1", false},
+    {"upstream.maintenance_mode.a", "1", true},
+    {"outlier_detection.enforcing_local_origin_success_rate", "1", true},
+    {"envoy.reloadable_features.nobody_knows_it", "0", true},
+    {"envoy.reloadable_features.fixed_heap_use_allocated", "1", false},
+    {"envoy.reloadable_features.fixed_heap_use_allocated", "0", true},
+    {"envoy.reloadable_features.http_reject_path_with_fragment", "0", false},
+    {"envoy.restart_features.other", "1", true},
+};
+
+START_TEST(runtime_unread_keys_of_envoys_are_told) {
+    for (size_t i = 0; i < ARRAY_LEN(unread_cases); i++) {
+        struct runtime_value value = runtime_value_of_text(slice_from_string(unread_cases[i].text));
+        const char *reason = runtime_unread_reason(slice_from_string(unread_cases[i].key), &value);
+        ck_assert_msg((reason != NULL) == unread_cases[i].is_told, "%s", unread_cases[i].key);
+    }
+}
+END_TEST
+
 /* ---- folders ---- */
 
 static char folder[64];
@@ -256,6 +284,7 @@ int main(void) {
     tcase_add_test(tcase, runtime_readings_are_told_apart);
     tcase_add_test(tcase, runtime_shows_each_key_once_in_order);
     tcase_add_test(tcase, runtime_counts_loads);
+    tcase_add_test(tcase, runtime_unread_keys_of_envoys_are_told);
     tcase_add_test(tcase, disk_layer_reads_files_as_keys);
     tcase_add_test(tcase, disk_layer_is_bounded_in_depth);
     suite_add_tcase(suite, tcase);

@@ -3,9 +3,12 @@
 
 #include "src/base/check.h"
 #include "src/base/log.h"
+#include "src/config/config_runtime.h"
 #include "src/http/h1/http1_stats.h"
 #include "src/http/h2/http2_stats.h"
+#include "src/runtime/runtime.h"
 #include "src/tls/tls_transport.h"
+#include "src/upstream/breaker_runtime.h"
 #include "src/upstream/cluster_dns.h"
 #include "src/upstream/cluster_manager_internal.h"
 #include "src/upstream/health_check/health_checker.h"
@@ -130,10 +133,17 @@ static void publish_gauges(const struct managed_cluster *cluster, const struct h
 static void publish_hosts(struct managed_cluster *cluster,
                           const struct cluster_generation *generation) {
     list_remove(&cluster->dirty);
-    struct host_set *set = host_set_new(&(struct host_set_options){.state = generation->state,
-                                                                   .name = cluster->name,
-                                                                   .lb = &generation->part->lb,
-                                                                   .members = &cluster->members});
+    const struct lb_config *lb = &generation->part->lb;
+    const struct runtime_value *panic =
+        runtime_get(config_runtime(cluster->manager->control), RUNTIME_HEALTHY_PANIC_THRESHOLD,
+                    RUNTIME_HAS_INTEGER);
+    struct host_set *set = host_set_new(&(struct host_set_options){
+        .state = generation->state,
+        .name = cluster->name,
+        .lb = lb,
+        .members = &cluster->members,
+        .panic_percent = panic == NULL ? lb->panic_threshold_percent : (double)panic->integer,
+    });
     publish_gauges(cluster, set);
     config_store_put(cluster->manager->store, CONFIG_ENDPOINT, generation->part->endpoint_slot,
                      &set->part);
@@ -191,14 +201,42 @@ static void add_stats(const struct cluster_state *state, struct stats_scope *_At
     arena_deinit(&arena);
 }
 
+static void configure_breaker(const struct cluster_generation *generation, int priority) {
+    const struct cluster_manager *manager = generation->cluster->manager;
+    struct circuit_breaker_thresholds thresholds =
+        breaker_thresholds_now(config_store_runtime(manager->store), generation->part->part.name,
+                               priority == 1, &generation->part->breakers[priority]);
+    circuit_breaker_configure(&generation->state->breakers[priority], manager->control->index,
+                              &thresholds);
+}
+
+/* Limits of breakers are set when they change: those who take from them look nothing up. */
+static void on_swap(void *arg, const struct config_snapshot *previous,
+                    const struct config_snapshot *current) {
+    struct cluster_manager *manager = arg;
+    if (previous != NULL && previous->runtime == current->runtime) {
+        return;
+    }
+    bool has_limits = breaker_runtime_is_used(config_store_runtime(manager->store));
+    bool concerns = has_limits || manager->has_runtime_limits;
+    manager->has_runtime_limits = has_limits;
+    struct slice name;
+    void *found;
+    size_t at = 0;
+    while (concerns && hash_map_next(&manager->clusters, &at, &name, &found)) {
+        const struct cluster_generation *generation = serving(found);
+        for (int i = 0; generation != NULL && i < 2; i++) {
+            configure_breaker(generation, i);
+        }
+    }
+}
+
 /* What of a configuration lives in the state: limits, TLS stats, outlier detection, checks. */
 static void configure_state(struct managed_cluster *cluster,
                             const struct cluster_generation *generation) {
-    struct cluster_manager *manager = cluster->manager;
     struct cluster_state *state = generation->state;
     for (int i = 0; i < 2; i++) {
-        circuit_breaker_configure(&state->breakers[i], manager->control->index,
-                                  &generation->part->breakers[i]);
+        configure_breaker(generation, i);
     }
     bool is_tls = false;
     for (uint32_t i = 0; i < generation->part->socket_count; i++) {
@@ -583,6 +621,7 @@ struct cluster_manager *cluster_manager_new(struct io_context *control, struct c
     list_init(&manager->dirty);
     event_deferred_init(&manager->rebuild, rebuild_dirty, manager);
     manager->refs = 1;
+    config_store_subscribe(store, control, on_swap, manager);
     return manager;
 }
 

@@ -44,7 +44,8 @@ struct cluster_manager {
     struct event_deferred rebuild;
     uint32_t warming_count;
     uint32_t active_count;
-    uint32_t refs; /* its owner's, and one per cluster_state */
+    bool has_runtime_limits; /* breakers may have another limit than their configuration's */
+    uint32_t refs;           /* its owner's, and one per cluster_state */
 };
 
 /* What is known under an EDS name, and who waits for it. */

@@ -213,7 +213,7 @@ struct host_set *host_set_new(const struct host_set_options *options) {
     }
     hold_hosts(set);
     config_part_on_free(&set->part, release, set);
-    priority_load_compute(set, options->lb);
+    priority_load_compute(set, options->panic_percent);
     const struct load_balancer_factory *factory = load_balancer_factory_of(options->lb);
     for (uint32_t i = 0; i < set->priority_count && factory->build_table != NULL; i++) {
         struct host_priority *priority = &set->priorities[i];

@@ -15,6 +15,7 @@ struct host_set_options {
     struct slice name; /* of the part */
     const struct lb_config *lb;
     const struct cluster_members *members;
+    double panic_percent; /* of hosts; 0: no panic */
 };
 /* A part with one reference. */
 struct host_set *host_set_new(const struct host_set_options *options);

@@ -6,9 +6,11 @@
 #include "src/base/check.h"
 #include "src/base/list.h"
 #include "src/base/log.h"
+#include "src/config/config_runtime.h"
 #include "src/event/event_loop.h"
 #include "src/event/mailbox.h"
 #include "src/event/timer.h"
+#include "src/runtime/runtime_key.h"
 #include "src/upstream/cluster_manager_internal.h"
 
 enum { OUTLIER_DETECTOR_MAGIC = 0x4f55544c };
@@ -66,7 +68,8 @@ struct outlier_detector {
     uint32_t magic;
     struct managed_cluster *cluster; /* NULL: stopped */
     struct cluster_state *state;
-    struct outlier_config config;
+    struct outlier_config configured;
+    struct outlier_config config; /* with what the runtime says, as of the last event */
     struct stats_scope *stats;
     struct timer timer;
     struct list_node hosts;
@@ -79,6 +82,43 @@ static struct io_context *control_of(const struct outlier_detector *detector) {
 
 static void count(const struct outlier_detector *detector, enum outlier_stat stat) {
     stats_inc(detector->stats, control_of(detector)->index, stat);
+}
+
+static void apply_runtime(struct outlier_detector *detector) {
+    const struct runtime_table *runtime = config_runtime(control_of(detector));
+    struct outlier_config *config = &detector->config;
+    const struct {
+        enum runtime_known_key key;
+        uint32_t *value;
+    } fields[] = {
+        {RUNTIME_OUTLIER_INTERVAL_MS, &config->interval_ms},
+        {RUNTIME_OUTLIER_BASE_EJECTION_TIME_MS, &config->base_ejection_time_ms},
+        {RUNTIME_OUTLIER_MAX_EJECTION_TIME_MS, &config->max_ejection_time_ms},
+        {RUNTIME_OUTLIER_MAX_EJECTION_TIME_JITTER_MS, &config->max_ejection_time_jitter_ms},
+        {RUNTIME_OUTLIER_MAX_EJECTION_PERCENT, &config->max_ejection_percent},
+        {RUNTIME_OUTLIER_ENFORCING_CONSECUTIVE_5XX, &config->enforcing_consecutive_5xx},
+        {RUNTIME_OUTLIER_ENFORCING_CONSECUTIVE_GATEWAY_FAILURE,
+         &config->enforcing_consecutive_gateway_failure},
+        {RUNTIME_OUTLIER_ENFORCING_CONSECUTIVE_LOCAL_ORIGIN_FAILURE,
+         &config->enforcing_consecutive_local_origin_failure},
+        {RUNTIME_OUTLIER_ENFORCING_SUCCESS_RATE, &config->enforcing_success_rate},
+        {RUNTIME_OUTLIER_SUCCESS_RATE_MINIMUM_HOSTS, &config->success_rate_minimum_hosts},
+        {RUNTIME_OUTLIER_SUCCESS_RATE_REQUEST_VOLUME, &config->success_rate_request_volume},
+        {RUNTIME_OUTLIER_SUCCESS_RATE_STDEV_FACTOR, &config->success_rate_stdev_factor},
+        {RUNTIME_OUTLIER_ENFORCING_FAILURE_PERCENTAGE, &config->enforcing_failure_percentage},
+        {RUNTIME_OUTLIER_FAILURE_PERCENTAGE_THRESHOLD, &config->failure_percentage_threshold},
+        {RUNTIME_OUTLIER_FAILURE_PERCENTAGE_MINIMUM_HOSTS,
+         &config->failure_percentage_minimum_hosts},
+        {RUNTIME_OUTLIER_FAILURE_PERCENTAGE_REQUEST_VOLUME,
+         &config->failure_percentage_request_volume},
+    };
+    *config = detector->configured;
+    for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
+        uint64_t value = runtime_integer(runtime, fields[i].key, *fields[i].value);
+        *fields[i].value = value > UINT32_MAX ? UINT32_MAX : (uint32_t)value;
+    }
+    // A timer without an interval would never rest.
+    config->interval_ms = config->interval_ms == 0 ? 1 : config->interval_ms;
 }
 
 static void set_flag(struct outlier_detector *detector, struct outlier_host *entry, bool ejected) {
@@ -150,6 +190,7 @@ static void deliver(struct mail *mail) {
     struct outlier_host *entry = news->host->outlier;
     if (detector != NULL && detector->cluster != NULL && entry != NULL) {
         const struct outlier_config *config = &detector->config;
+        apply_runtime(detector);
         uint32_t enforcing = news->cause == OUTLIER_CONSECUTIVE_5XX
                                  ? config->enforcing_consecutive_5xx
                              : news->cause == OUTLIER_CONSECUTIVE_GATEWAY
@@ -171,12 +212,21 @@ static void tell(struct cluster_state *state, struct host *host, enum outlier_ca
     mailbox_post(state->control->mailbox, &news->mail);
 }
 
-static void count_run(struct cluster_state *state, struct host *host, _Atomic uint32_t *run,
-                      uint32_t threshold, enum outlier_cause cause) {
+/* Of a worker: the runtime may say what makes a run. */
+struct report {
+    const struct io_context *io;
+    struct cluster_state *state;
+    const struct outlier_config *config;
+    struct host *host;
+};
+
+static void count_run(const struct report *report, _Atomic uint32_t *run, uint32_t configured,
+                      enum runtime_known_key key, enum outlier_cause cause) {
+    uint64_t threshold = runtime_integer(config_runtime(report->io), key, configured);
     uint32_t length = atomic_fetch_add_explicit(run, 1, memory_order_relaxed) + 1;
     if (threshold != 0 && length == threshold) {
         atomic_store_explicit(run, 0, memory_order_relaxed);
-        tell(state, host, cause);
+        tell(report->state, report->host, cause);
     }
 }
 
@@ -191,8 +241,8 @@ static void add_one(_Atomic uint32_t *counter) {
     atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
 }
 
-static void report_status(struct cluster_state *state, const struct outlier_config *config,
-                          struct host *host, uint32_t status) {
+static void report_status(const struct report *report, uint32_t status) {
+    struct host *host = report->host;
     add_one(&host->outlier_requests);
     if (status < 500) {
         add_one(&host->outlier_successes);
@@ -201,53 +251,55 @@ static void report_status(struct cluster_state *state, const struct outlier_conf
         return;
     }
     if (status >= 502 && status <= 504) {
-        count_run(state, host, &host->outlier_consecutive_gateway,
-                  config->consecutive_gateway_failure, OUTLIER_CONSECUTIVE_GATEWAY);
+        count_run(report, &host->outlier_consecutive_gateway,
+                  report->config->consecutive_gateway_failure,
+                  RUNTIME_OUTLIER_CONSECUTIVE_GATEWAY_FAILURE, OUTLIER_CONSECUTIVE_GATEWAY);
     } else {
         end_run(&host->outlier_consecutive_gateway);
     }
-    count_run(state, host, &host->outlier_consecutive_5xx, config->consecutive_5xx,
-              OUTLIER_CONSECUTIVE_5XX);
+    count_run(report, &host->outlier_consecutive_5xx, report->config->consecutive_5xx,
+              RUNTIME_OUTLIER_CONSECUTIVE_5XX, OUTLIER_CONSECUTIVE_5XX);
 }
 
-static void report_local(struct cluster_state *state, const struct outlier_config *config,
-                         struct host *host, bool is_success) {
+static void report_local(const struct report *report, bool is_success) {
+    struct host *host = report->host;
     add_one(&host->outlier_local_requests);
     if (is_success) {
         add_one(&host->outlier_local_successes);
         end_run(&host->outlier_consecutive_local);
         return;
     }
-    count_run(state, host, &host->outlier_consecutive_local,
-              config->consecutive_local_origin_failure, OUTLIER_CONSECUTIVE_LOCAL);
+    count_run(report, &host->outlier_consecutive_local,
+              report->config->consecutive_local_origin_failure,
+              RUNTIME_OUTLIER_CONSECUTIVE_LOCAL_ORIGIN_FAILURE, OUTLIER_CONSECUTIVE_LOCAL);
 }
 
 void outlier_detector_report(struct io_context *io, struct cluster_state *state,
                              const struct outlier_config *config, struct host *host,
                              enum outlier_event event, uint32_t status) {
-    (void)io;
     if (config == NULL) {
         return;
     }
+    const struct report report = {.io = io, .state = state, .config = config, .host = host};
     bool is_split = config->split_external_local_origin_errors;
     switch (event) {
     case OUTLIER_RESPONSE:
-        report_status(state, config, host, status);
+        report_status(&report, status);
         if (is_split) {
-            report_local(state, config, host, true);
+            report_local(&report, true);
         }
         return;
     case OUTLIER_LOCAL_SUCCESS:
         if (is_split) {
-            report_local(state, config, host, true);
+            report_local(&report, true);
         }
         return;
     case OUTLIER_LOCAL_FAILURE:
     case OUTLIER_LOCAL_TIMEOUT:
         if (is_split) {
-            report_local(state, config, host, false);
+            report_local(&report, false);
         } else {
-            report_status(state, config, host, event == OUTLIER_LOCAL_TIMEOUT ? 504 : 503);
+            report_status(&report, event == OUTLIER_LOCAL_TIMEOUT ? 504 : 503);
         }
         return;
     }
@@ -331,6 +383,7 @@ static void on_interval(void *arg) {
     CHECK_MAGIC(detector, OUTLIER_DETECTOR_MAGIC);
     struct io_context *io = control_of(detector);
     uint64_t now = event_loop_now_us(io->loop);
+    apply_runtime(detector);
     LIST_FOR_EACH_SAFE (node, &detector->hosts) {
         struct outlier_host *entry = LIST_ENTRY(node, struct outlier_host, node);
         take_interval(entry);
@@ -418,8 +471,9 @@ void outlier_detector_configure(struct managed_cluster *cluster, struct cluster_
     }
     bool is_new = detector->cluster == NULL;
     detector->cluster = cluster;
-    detector->config = *config;
-    timer_arm(state->control->loop, &detector->timer, config->interval_ms);
+    detector->configured = *config;
+    apply_runtime(detector);
+    timer_arm(state->control->loop, &detector->timer, detector->config.interval_ms);
     for (uint32_t i = 0; i < cluster->members.count && is_new; i++) {
         if (cluster->members.items[i].host->outlier == NULL) {
             outlier_detector_host_changed(state, cluster->members.items[i].host, true);

@@ -90,7 +90,7 @@ static void distribute_by_size(struct host_set *set) {
     first->healthy_load += left;
 }
 
-void priority_load_compute(struct host_set *set, const struct lb_config *config) {
+void priority_load_compute(struct host_set *set, double panic_percent) {
     uint32_t *healthy = mem_calloc(2 * (size_t)set->priority_count, sizeof(uint32_t));
     uint32_t *degraded = healthy + set->priority_count;
     uint32_t total = compute_availability(set, healthy, degraded);
@@ -98,8 +98,7 @@ void priority_load_compute(struct host_set *set, const struct lb_config *config)
         distribute(set, healthy, degraded, total);
     }
     mem_free(healthy);
-    double threshold =
-        config->panic_threshold_percent > 100 ? 100 : config->panic_threshold_percent;
+    double threshold = panic_percent > 100 ? 100 : panic_percent;
     if (set->host_count == 0 || (threshold <= 0 && total == 0)) {
         set->priorities[0].healthy_load = 100;
         for (uint32_t i = 0; i < set->priority_count; i++) {

@@ -9,6 +9,6 @@
 #include "src/upstream/host.h"
 
 /* Fills in healthy_load, degraded_load and is_panic of each priority from its lists. */
-void priority_load_compute(struct host_set *set, const struct lb_config *config);
+void priority_load_compute(struct host_set *set, double panic_percent);
 
 #endif

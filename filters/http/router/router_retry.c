@@ -2,8 +2,9 @@
 /* When an attempt failed: may it be made again, when, and what of the request is sent again. */
 #include "filters/http/router/router.h"
 
-#include "src/event/io_context.h"
+#include "src/config/config_runtime.h"
 #include "src/http/message.h"
+#include "src/runtime/runtime_key.h"
 
 static void on_retry_timer(void *arg) {
     struct router *router = arg;
@@ -50,6 +51,12 @@ void router_retry_release(struct router *router) {
     }
 }
 
+/* A percentage of retries, all without a word of the runtime. */
+static bool is_retry_in_use(const struct router *router) {
+    uint64_t percent = runtime_integer(config_runtime(router->io), RUNTIME_USE_RETRY, 100);
+    return percent >= 100 || random_below(&router->io->random, 100) < percent;
+}
+
 /* Takes a retry from policy and breaker and schedules it; status: of the answer not passed on, or 0.
  * The attempt is still to be ended. */
 static bool schedule(struct router *router, uint32_t status) {
@@ -69,6 +76,12 @@ static bool schedule(struct router *router, uint32_t status) {
         return false;
     }
     router->holds_retry = true;
+    if (!is_retry_in_use(router)) {
+        router_retry_release(router);
+        return false;
+    }
+    retry_state_set_default_base(&tries->retry, runtime_integer(config_runtime(router->io),
+                                                                RUNTIME_BASE_RETRY_BACKOFF_MS, 0));
     router_count_cluster(router, CLUSTER_STAT_UPSTREAM_RQ_RETRY);
     router_count_cluster(router, CLUSTER_STAT_UPSTREAM_RQ_RETRY_BACKOFF_EXPONENTIAL);
     if (status != 0) {

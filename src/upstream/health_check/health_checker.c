@@ -3,7 +3,9 @@
 
 #include "src/base/check.h"
 #include "src/base/log.h"
+#include "src/config/config_runtime.h"
 #include "src/event/timer.h"
+#include "src/runtime/runtime_key.h"
 #include "src/upstream/cluster_manager_internal.h"
 #include "src/upstream/health_check/health_probe.h"
 
@@ -74,7 +76,12 @@ static uint64_t next_delay_ms(const struct health_session *session, bool is_succ
     struct random *random = &session->checker->io->random;
     uint64_t jitter = random_below(random, config->interval_jitter_ms);
     jitter += random_below(random, (uint64_t)interval * config->interval_jitter_percent / 100);
-    return interval + jitter;
+    const struct runtime_table *runtime = config_runtime(session->checker->io);
+    uint64_t max = runtime_integer(runtime, RUNTIME_HEALTH_CHECK_MAX_INTERVAL, UINT64_MAX);
+    uint64_t min = runtime_integer(runtime, RUNTIME_HEALTH_CHECK_MIN_INTERVAL, 0);
+    uint64_t delay = interval + jitter < max ? interval + jitter : max;
+    delay = delay > min ? delay : min;
+    return delay == 0 ? 1 : delay;
 }
 
 static void note_first(struct health_session *session) {

@@ -6,6 +6,8 @@
 #include "src/base/buffer.h"
 #include "src/matcher/regex.h"
 #include "xds/bootstrap/proto_json.h"
+#include "xds/dump_routes.h"
+#include "xds/field_mask.h"
 #include "xds/proto_reflect.h"
 #include "xds/xds_internal.h"
 
@@ -14,6 +16,7 @@
 struct dump {
     const struct xds *xds;
     const struct xds_dump_query *query;
+    struct field_mask mask;
     struct arena *arena;
     const Envoy__Config__Bootstrap__V3__Bootstrap *bootstrap;
     const ProtobufCMessage *sections[8];
@@ -278,6 +281,52 @@ static void add_route(struct fetched_dump *fetched, const struct resource_view *
            item);
 }
 
+/* Of all listeners: each connection manager with routes of its own has its entry, as in Envoy. */
+struct inline_routes {
+    struct dump *dump;
+    ADMIN(RoutesConfigDump) * out;
+    uint64_t wall_us;
+};
+
+static void add_inline_route(void *arg, const Envoy__Config__Route__V3__RouteConfiguration *route) {
+    struct inline_routes *routes = arg;
+    if (!is_wanted(routes->dump, slice_from_string(route->name))) {
+        return;
+    }
+    ADMIN(RoutesConfigDump__StaticRouteConfig) *item =
+        ARENA_NEW(routes->dump->arena, ADMIN(RoutesConfigDump__StaticRouteConfig));
+    envoy__admin__v3__routes_config_dump__static_route_config__init(item);
+    item->route_config = any_of_message(routes->dump, &route->base);
+    item->last_updated = timestamp_of(routes->dump, routes->wall_us);
+    APPEND(routes->dump, routes->out->static_route_configs, routes->out->n_static_route_configs,
+           item);
+}
+
+static void visit_routes_of(void *arg, const struct record_view *view) {
+    struct inline_routes *routes = arg;
+    struct validation v;
+    if (view->is_static || view->active == NULL) {
+        return;
+    }
+    validation_init(&v, routes->dump->arena, SLICE(""));
+    const ProtobufCMessage *listener =
+        proto_unpack(proto_message_of(&envoy__config__listener__v3__listener__descriptor),
+                     view->active->raw, routes->dump->arena, &v);
+    routes->wall_us = view->active->last_updated_us;
+    if (listener != NULL) {
+        each_inline_route((const Envoy__Config__Listener__V3__Listener *)listener,
+                          routes->dump->arena, add_inline_route, routes);
+    }
+}
+
+static void add_inline_routes(struct dump *dump, ADMIN(RoutesConfigDump) * out) {
+    struct inline_routes routes = {.dump = dump, .out = out, .wall_us = dump->xds->start_wall_us};
+    for (size_t i = 0; static_of(dump) != NULL && i < static_of(dump)->n_listeners; i++) {
+        each_inline_route(static_of(dump)->listeners[i], dump->arena, add_inline_route, &routes);
+    }
+    snapshot_builder_visit(dump->xds->builder, &resource_type_listener, visit_routes_of, &routes);
+}
+
 static void add_secret(struct fetched_dump *fetched, const struct resource_view *view) {
     struct dump *dump = fetched->dump;
     ADMIN(SecretsConfigDump__DynamicSecret) *item =
@@ -353,6 +402,7 @@ static struct fetched_dump gather_fetched(struct dump *dump) {
     envoy__admin__v3__secrets_config_dump__init(fetched.secrets);
     envoy__admin__v3__endpoints_config_dump__init(fetched.endpoints);
     add_static_secrets(&fetched);
+    add_inline_routes(dump, fetched.routes);
     resource_store_visit(dump->xds->resources, visit_fetched, &fetched);
     return fetched;
 }
@@ -370,8 +420,18 @@ static const ProtobufCFieldDescriptor *field_named(const ProtobufCMessage *messa
     return NULL;
 }
 
-// One list of one section, each element a document of its own. STATUS_INVALID: the field is no list.
-static enum status take_resource(struct dump *dump, ADMIN(ConfigDump) * out) {
+// Each path as a line, as a message's debug text would have it.
+static void refuse_mask(const struct dump *dump, struct buffer *out) {
+    buffer_append(out, SLICE("FieldMask "));
+    for (uint32_t i = 0; i < dump->mask.count; i++) {
+        buffer_append_printf(out, "paths: \"%.*s\"\n", SLICE_ARG(dump->mask.paths[i]));
+    }
+    buffer_append(out, SLICE(" could not be successfully used."));
+}
+
+// One list of one section, each element a document of its own. STATUS_INVALID: `text` says why.
+static enum status take_resource(struct dump *dump, ADMIN(ConfigDump) * out, struct buffer *text) {
+    struct slice name = dump->query->resource;
     for (uint32_t i = 0; i < dump->section_count; i++) {
         const ProtobufCFieldDescriptor *field =
             field_named(dump->sections[i], dump->query->resource);
@@ -379,14 +439,22 @@ static enum status take_resource(struct dump *dump, ADMIN(ConfigDump) * out) {
             continue;
         }
         if (field->label != PROTOBUF_C_LABEL_REPEATED || field->type != PROTOBUF_C_TYPE_MESSAGE) {
+            buffer_append_printf(
+                text, "%.*s is not a repeated field. Use ?mask=%.*s to get only this field",
+                SLICE_ARG(name), SLICE_ARG(name));
             return STATUS_INVALID;
         }
         for (size_t j = 0; j < proto_count(dump->sections[i], field); j++) {
             ProtobufCMessage *const *element = proto_element(dump->sections[i], field, j);
+            if (!field_mask_trim_resource(&dump->mask, *element, dump->arena)) {
+                refuse_mask(dump, text);
+                return STATUS_INVALID;
+            }
             APPEND(dump, out->configs, out->n_configs, any_of_message(dump, *element));
         }
         return STATUS_OK;
     }
+    buffer_append_printf(text, "%.*s not found in config dump", SLICE_ARG(name));
     return STATUS_NOT_FOUND;
 }
 
@@ -402,18 +470,47 @@ static void write_document(const ADMIN(ConfigDump) * document, struct buffer *ou
 
 static enum status write_resource(struct dump *dump, ADMIN(ConfigDump) * document,
                                   struct buffer *out) {
-    struct slice name = dump->query->resource;
-    enum status status = take_resource(dump, document);
+    enum status status = take_resource(dump, document, out);
     if (status == STATUS_OK) {
         write_document(document, out);
-    } else if (status == STATUS_INVALID) {
-        buffer_append_printf(out,
-                             "%.*s is not a repeated field. Use ?mask=%.*s to get only this field",
-                             SLICE_ARG(name), SLICE_ARG(name));
-    } else {
-        buffer_append_printf(out, "%.*s not found in config dump", SLICE_ARG(name));
     }
     return status;
+}
+
+// A copy is trimmed: parts of the bootstrap's section are the process'.
+static const ProtobufCMessage *trimmed(struct dump *dump, const ProtobufCMessage *section) {
+    struct validation v;
+    if (dump->mask.count == 0) {
+        return section;
+    }
+    validation_init(&v, dump->arena, SLICE(""));
+    ProtobufCMessage *copy = proto_unpack(proto_message_of(section->descriptor),
+                                          proto_pack(section, dump->arena), dump->arena, &v);
+    if (copy != NULL) {
+        field_mask_trim(&dump->mask, copy);
+    }
+    return copy;
+}
+
+// Sections that the mask does not fit are left out.
+static enum status write_all(struct dump *dump, ADMIN(ConfigDump) * document, struct buffer *out) {
+    for (uint32_t i = 0; i < dump->section_count; i++) {
+        const ProtobufCMessage *section = dump->sections[i];
+        if (field_mask_fits(&dump->mask, section->descriptor)) {
+            section = trimmed(dump, section);
+            if (section != NULL) {
+                APPEND(dump, document->configs, document->n_configs, any_of_message(dump, section));
+            }
+        }
+    }
+    if (document->n_configs == 0 && dump->query->mask.len > 0) {
+        buffer_append_printf(out,
+                             "FieldMask %.*s could not be successfully applied to any configs.",
+                             SLICE_ARG(dump->query->mask));
+        return STATUS_INVALID;
+    }
+    write_document(document, out);
+    return STATUS_OK;
 }
 
 static void gather(struct dump *dump) {
@@ -434,26 +531,15 @@ static void gather(struct dump *dump) {
 enum status xds_config_dump(const struct xds *xds, const struct xds_dump_query *query,
                             struct buffer *out) {
     struct arena arena;
-    enum status status = STATUS_OK;
     ADMIN(ConfigDump) document;
     envoy__admin__v3__config_dump__init(&document);
-    if (query->mask.len > 0) {
-        buffer_append_printf(out, "mask is not supported");
-        return STATUS_INVALID;
-    }
     arena_init_heap(&arena, 64 * 1024);
     struct dump dump = {.xds = xds, .query = query, .arena = &arena};
+    dump.mask = field_mask_parse(query->mask, &arena);
     dump.bootstrap = bootstrap_of(xds, &arena);
     gather(&dump);
-    if (query->resource.len == 0) {
-        for (uint32_t i = 0; i < dump.section_count; i++) {
-            APPEND(&dump, document.configs, document.n_configs,
-                   any_of_message(&dump, dump.sections[i]));
-        }
-        write_document(&document, out);
-    } else {
-        status = write_resource(&dump, &document, out);
-    }
+    enum status status = query->resource.len == 0 ? write_all(&dump, &document, out)
+                                                  : write_resource(&dump, &document, out);
     // Private keys passed through it.
     arena_wipe(&arena);
     arena_deinit(&arena);

@@ -51,8 +51,8 @@ enum status xds_runtime_modify(struct xds *xds, const struct runtime_change *cha
                                uint32_t count) MUST_USE;
 
 struct xds_dump_query {
-    struct slice resource; /* "dynamic_listeners", …; empty: everything */
-    struct slice mask;     /* of `resource`'s elements, or of the document: top-level names */
+    struct slice resource;          /* "dynamic_listeners", …; empty: everything */
+    struct slice mask;              /* a field mask of `resource`'s elements, or of each section */
     const struct regex *name_regex; /* NULL: all */
     bool include_eds;
 };

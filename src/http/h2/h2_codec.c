@@ -116,8 +116,10 @@ static void goaway(struct http_codec *codec) {
 
 static void output_drained(struct http_codec *codec) {
     struct h2_codec *h2 = from_base(codec);
-    // Even within a dispatch, whose last flush may have been before the room was there.
-    if (nghttp2_session_want_write(h2_awake(h2)) != 0) {
+    // A packed session has nothing to send. Even within a dispatch, whose last flush may have been
+    // before the room was there.
+    if (!pack_region_is_packed(&h2->session.region) &&
+        nghttp2_session_want_write(h2_awake(h2)) != 0) {
         event_loop_defer(h2->options.io->loop, &h2->flush);
     }
 }

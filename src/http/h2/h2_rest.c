@@ -30,15 +30,15 @@ static void arm(struct h2_rest *rest, uint64_t at_ms) {
     }
 }
 
-static void enqueue(struct h2_rest *rest, struct h2_session *session) {
-    session->look_at_ms = session->active_ms + delay_of(rest, session);
+static void enqueue(struct h2_rest *rest, struct h2_session *session, uint64_t at_ms) {
+    session->look_at_ms = at_ms;
     list_push_back(&rest->awake[session->patience], &session->rest);
 }
 
 void h2_rest_begin(struct h2_rest *rest, struct h2_session *session) {
     session->active_ms = event_loop_now_ms(rest->loop);
     if (!list_is_linked(&session->rest)) {
-        enqueue(rest, session);
+        enqueue(rest, session, session->active_ms + delay_of(rest, session));
         arm(rest, session->look_at_ms);
     }
 }
@@ -70,8 +70,11 @@ static void look_at(struct h2_rest *rest, struct h2_session *session, struct rou
     if (!list_is_empty(&h2->streams)) {
         return; // it comes back with the end of the last one
     }
-    if (session->active_ms + delay_of(rest, session) > round->now_ms) {
-        enqueue(rest, session);
+    uint64_t at_ms = session->active_ms + delay_of(rest, session);
+    if (at_ms > round->now_ms) {
+        enqueue(rest, session, at_ms);
+    } else if (nghttp2_session_want_write(h2_session_get(session)) != 0) {
+        enqueue(rest, session, round->now_ms + NEXT_TURN_MS);
     } else {
         pack(session, round);
     }

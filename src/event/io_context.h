@@ -38,6 +38,7 @@ struct io_context {
     struct upstream_manager *upstream; /* this thread's pools and balancers; NULL before set-up */
     struct dns_resolver *dns;          /* NULL where no cluster needs it */
     const struct overload_state *overload; /* the process'; NULL: no overload manager */
+    uint32_t timeout_scale;                /* how far timeouts are reduced; overload_timeouts.h */
     uint64_t connection_count;             /* connections ever made here; their ids come from it */
     /* What this thread's HTTP/2 codecs share (one frame buffer, pools); src/http/h2 makes and frees it. */
     void *h2_shared;

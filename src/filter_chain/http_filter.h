@@ -176,6 +176,9 @@ void http_filter_pause_request(struct http_filter *f, bool pause);
 /* True while the client's side is above its high mark. */
 bool http_filter_is_response_paused(const struct http_filter *f);
 
+/* True: the overload manager wants the request turned away (http_downstream_filter_check). */
+bool http_filter_is_load_shed(struct http_filter *f);
+
 /* Formats over this stream's facts. */
 void http_filter_log_input(const struct http_filter *f, struct log_format_input *input);
 

@@ -75,22 +75,6 @@ void http_filter_chain_route_released(struct http_filter_chain *chain) {
     }
 }
 
-static size_t held_len(const struct buffer *held) {
-    return held == NULL ? 0 : held->len;
-}
-
-size_t http_filter_chain_held_bytes(const struct http_filter_chain *chain) {
-    size_t held = 0;
-    for (uint32_t i = 0; i < chain->count && !chain->is_destroyed; i++) {
-        const struct filter_slot *slot = &chain->slots[i];
-        held += held_len(slot->decode.held) + held_len(slot->encode.held);
-        if (slot->filter->ops->held_bytes != NULL) {
-            held += slot->filter->ops->held_bytes(slot->filter);
-        }
-    }
-    return held;
-}
-
 void http_filter_chain_stream_complete(struct http_filter_chain *chain) {
     /* A stream that waits to run again has no filters; it may end all the same. */
     for (uint32_t i = 0; i < chain->count && !chain->is_destroyed; i++) {
@@ -793,6 +777,11 @@ void http_filter_pause_request(struct http_filter *f, bool pause) {
 
 bool http_filter_is_response_paused(const struct http_filter *f) {
     return f->chain->encode_pauses > 0;
+}
+
+bool http_filter_is_load_shed(struct http_filter *f) {
+    const struct http_filter_chain *chain = f->chain;
+    return chain->ops->is_load_shed != NULL && chain->ops->is_load_shed(chain->host);
 }
 
 void http_filter_log_input(const struct http_filter *f, struct log_format_input *input) {

@@ -13,7 +13,7 @@
 
 struct http_filter_chain;
 
-/* The stream behind the chain. All members are required. */
+/* The stream behind the chain. All members are required but the last. */
 struct http_filter_chain_host_ops {
     void (*encode_informational)(void *host, struct header_map *headers);
     void (*encode_headers)(void *host, struct header_map *headers, bool end_stream);
@@ -30,6 +30,7 @@ struct http_filter_chain_host_ops {
     void (*set_route_cluster)(void *host, uint32_t cluster_slot, struct slice name);
     bool (*recreate)(void *host);
     void (*log_input)(const void *host, struct log_format_input *input);
+    bool (*is_load_shed)(void *host);
 };
 
 /* Where one filter stands in one direction. */
@@ -103,8 +104,6 @@ void http_filter_chain_local_reply(struct http_filter_chain *chain, const struct
 void http_filter_chain_pause_response(struct http_filter_chain *chain, bool pause);
 void http_filter_chain_route_changed(struct http_filter_chain *chain);
 void http_filter_chain_route_released(struct http_filter_chain *chain);
-/* Body bytes that the filters hold, in both directions. */
-size_t http_filter_chain_held_bytes(const struct http_filter_chain *chain);
 void http_filter_chain_stream_complete(struct http_filter_chain *chain);
 /* on_destroy of every filter, held bytes dropped. Idempotent. */
 void http_filter_chain_destroy(struct http_filter_chain *chain);

@@ -224,9 +224,22 @@ static void no_input(const void *host, struct log_format_input *input) {
 }
 
 static const struct http_filter_chain_host_ops host_ops = {
-    host_informational, host_headers, host_data, host_trailers, host_local_reply,
-    host_reset,         host_pause,   no_route,  no_vhost,      no_config,
-    no_weighted,        no_clear,     no_set,    no_recreate,   no_input,
+    host_informational,
+    host_headers,
+    host_data,
+    host_trailers,
+    host_local_reply,
+    host_reset,
+    host_pause,
+    no_route,
+    no_vhost,
+    no_config,
+    no_weighted,
+    no_clear,
+    no_set,
+    no_recreate,
+    no_input,
+    NULL,
 };
 
 static void setup(void) {

@@ -117,6 +117,9 @@ struct http_codec {
     /* HTTP/1.1: what dispatch left in the input is the beginning of something (a line of a head) and
      * cannot be taken before more has come; its length is limited. */
     bool needs_input;
+    /* HTTP/1.1 server, set by the owner: at the next dispatch the request in progress, or the one that
+     * begins, is refused with 500 as "overload", whatever it is; the connection ends after it. */
+    bool is_overloaded;
 };
 struct http_codec_stream {
     const struct http_codec_stream_ops *ops;

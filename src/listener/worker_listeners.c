@@ -106,6 +106,7 @@ static bool take_global_slot(struct worker_listener *listener) {
         return true;
     }
     atomic_fetch_sub_explicit(&limits->connections, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&limits->refused, 1, memory_order_relaxed);
     return false;
 }
 
@@ -113,7 +114,8 @@ static bool take_global_slot(struct worker_listener *listener) {
 static bool is_rejected(const struct worker_listener *listener, int fd) {
     struct io_context *io = worker_listener_io(listener);
     if (listener->config->bypass_overload ||
-        !overload_hits(io->overload, OVERLOAD_REJECT_INCOMING_CONNECTIONS, &io->random)) {
+        (!load_is_shed(io->overload, LOAD_SHED_TCP_LISTENER_ACCEPT, io) &&
+         !overload_hits(io->overload, OVERLOAD_REJECT_INCOMING_CONNECTIONS, &io->random))) {
         return false;
     }
     stats_inc(listener->stats, io->index, LISTENER_DOWNSTREAM_CX_OVERLOAD_REJECT);
@@ -405,6 +407,18 @@ void worker_listeners_visit(struct worker_listeners *listeners,
                             void (*visit)(void *arg, struct network_filter *filter), void *arg) {
     visit_list(&listeners->active, visit, arg);
     visit_list(&listeners->retired, visit, arg);
+}
+
+void worker_listeners_rescale_timeouts(struct worker_listeners *listeners, uint32_t before) {
+    LIST_FOR_EACH (node, &listeners->active) {
+        struct worker_listener *listener = LIST_ENTRY(node, struct worker_listener, node);
+        LIST_FOR_EACH (at, &listener->connections) {
+            struct downstream_connection *conn = LIST_ENTRY(at, struct downstream_connection, node);
+            if (conn->connection != NULL) {
+                connection_rescale_handshake(conn->connection, before);
+            }
+        }
+    }
 }
 
 uint64_t worker_listeners_connection_count(const struct worker_listeners *listeners) {

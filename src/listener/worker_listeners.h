@@ -18,6 +18,7 @@ struct worker_listeners;
 struct listener_limits {
     uint64_t max_connections; /* process-wide; 0: none */
     _Atomic uint64_t connections;
+    _Atomic uint64_t refused; /* connections, because of the limit */
 };
 
 struct worker_listeners_options {
@@ -47,6 +48,8 @@ void worker_listeners_pause_accepting(struct worker_listeners *listeners, bool p
 /* Calls `visit` for each network filter of each open connection; it may close them. */
 void worker_listeners_visit(struct worker_listeners *listeners,
                             void (*visit)(void *arg, struct network_filter *filter), void *arg);
+/* The worker's scale of timeouts was `before` until now: moves what limits handshakes. */
+void worker_listeners_rescale_timeouts(struct worker_listeners *listeners, uint32_t before);
 uint64_t worker_listeners_connection_count(const struct worker_listeners *listeners);
 
 #endif

@@ -11,6 +11,7 @@
 #include "src/event/io_context.h"
 #include "src/event/timer.h"
 #include "src/net/socket.h"
+#include "src/overload/overload_timeouts.h"
 
 enum { CONNECTION_MAGIC = 0x434f4e4e, COMPACT_BYTES = 1024 };
 
@@ -537,7 +538,10 @@ struct connection *connection_new_server(const struct connection_options *option
             buffer_move(&conn->input, early);
         }
     }
-    return start(conn, options->handshake_timeout_ms, err);
+    return start(
+        conn,
+        overload_timeout(conn->io, OVERLOAD_TIMER_TRANSPORT_CONNECT, options->handshake_timeout_ms),
+        err);
 }
 
 struct connection *connection_new_client(const struct connection_options *options, int fd,
@@ -656,6 +660,13 @@ void connection_read_disable(struct connection *conn, bool disable) {
 
 void connection_set_delayed_close(struct connection *conn, uint32_t timeout_ms) {
     conn->delayed_close_ms = timeout_ms;
+}
+
+void connection_rescale_handshake(struct connection *conn, uint32_t before) {
+    if (conn->state == STATE_HANDSHAKING) {
+        overload_rescale_timer(conn->io, &conn->timer, OVERLOAD_TIMER_TRANSPORT_CONNECT,
+                               conn->handshake_timeout_ms, before);
+    }
 }
 
 void connection_set_buffer_limit(struct connection *conn, uint32_t limit_bytes) {

@@ -95,6 +95,8 @@ void connection_close(struct connection *conn, enum connection_close_kind kind);
 void connection_read_disable(struct connection *conn, bool disable);
 /* How long CLOSE_FLUSH_AND_DELAY waits for the peer; also bounds CLOSE_FLUSH. 0: not at all. */
 void connection_set_delayed_close(struct connection *conn, uint32_t timeout_ms);
+/* Server side: the thread's scale of timeouts was `before` until now. */
+void connection_rescale_handshake(struct connection *conn, uint32_t before);
 void connection_set_buffer_limit(struct connection *conn, uint32_t limit_bytes);
 bool connection_is_open(const struct connection *conn);
 bool connection_is_above_high_watermark(const struct connection *conn);

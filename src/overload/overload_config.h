@@ -13,6 +13,9 @@ enum resource_monitor_kind {
     RESOURCE_FIXED_HEAP,    /* private memory of the process in `max_bytes` */
     RESOURCE_CGROUP_MEMORY, /* memory of the process' cgroup in its limit or `max_bytes` */
     RESOURCE_INJECTED,      /* the number in `file` */
+    RESOURCE_CPU_HOST,      /* what the machine's processors do */
+    RESOURCE_CPU_CONTAINER, /* what the process' cgroup does, in what it may */
+    RESOURCE_CONNECTIONS,   /* downstream connections in `max_connections` */
 };
 
 struct resource_monitor_config {
@@ -20,6 +23,7 @@ struct resource_monitor_config {
     enum resource_monitor_kind kind;
     uint64_t max_bytes; /* RESOURCE_CGROUP_MEMORY: 0 is the cgroup's limit alone */
     struct slice file;
+    uint64_t max_connections;
 };
 
 /* On from `scaling_from` (excluded) in proportion, fully from `saturated_from` (included). A threshold
@@ -35,6 +39,27 @@ struct overload_action_config {
     uint32_t trigger_count;
 };
 
+struct load_shed_config {
+    enum load_shed_point point;
+    const struct overload_trigger_config *triggers; /* the one that is furthest on decides */
+    uint32_t trigger_count;
+};
+
+/* What reduce_timeouts may shorten, and how far. */
+enum overload_timer {
+    OVERLOAD_TIMER_CONNECTION_IDLE,
+    OVERLOAD_TIMER_STREAM_IDLE,
+    OVERLOAD_TIMER_TRANSPORT_CONNECT,
+    OVERLOAD_TIMER_CONNECTION_MAX,
+    OVERLOAD_TIMER_COUNT
+};
+struct overload_timer_config {
+    bool is_scaled; /* else it stays as it is */
+    bool has_min_timeout;
+    uint32_t min_timeout_ms; /* has_min_timeout */
+    uint32_t min_scale;      /* else: share of the timeout, of OVERLOAD_SATURATED */
+};
+
 struct overload_config {
     uint32_t refresh_interval_ms;
     uint32_t pressed_interval_ms; /* the same while any action is on to some extent */
@@ -42,6 +67,9 @@ struct overload_config {
     uint32_t monitor_count;
     const struct overload_action_config *actions; /* each action once */
     uint32_t action_count;
+    const struct load_shed_config *points; /* each point once */
+    uint32_t point_count;
+    struct overload_timer_config timers[OVERLOAD_TIMER_COUNT];
     /* Streams that hold 2^tracked_power bytes or more may be reset; 0: none. */
     uint32_t tracked_power;
 };

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "src/overload/overload_manager.h"
 
-#include <stdio.h>
-
 #include "src/base/check.h"
 #include "src/base/log.h"
 #include "src/event/event_loop.h"
 #include "src/event/io_context.h"
 #include "src/event/timer.h"
+#include "src/overload/cpu_utilization.h"
 #include "src/overload/overload_probe.h"
 #include "src/overload/overload_stats.h"
 
@@ -15,6 +14,8 @@ struct monitor {
     const struct resource_monitor_config *config;
     struct stats_scope *stats;
     struct resource_usage usage; /* read last */
+    struct cpu_utilization cpu;
+    uint64_t refused_seen;
 };
 
 struct overload_manager {
@@ -34,9 +35,58 @@ static uint32_t thread_of(const struct overload_manager *manager) {
 
 /* ---- reading ---- */
 
+static enum status read_cpu(struct overload_manager *manager, struct monitor *monitor,
+                            struct error *err) {
+    struct cpu_times times;
+    if (monitor->config->kind == RESOURCE_CPU_HOST) {
+        TRY(cpu_times_of_host("/proc/stat", &times, err));
+    } else {
+        uint64_t now_us = event_loop_now_us(manager->options.control->loop);
+        TRY(cpu_times_of_group(CGROUP_ROOT, now_us, &times, err));
+    }
+    TRY(cpu_utilization_add(&monitor->cpu, &times, err));
+    monitor->usage =
+        (struct resource_usage){.pressure = monitor->cpu.value, .left_bytes = UINT64_MAX};
+    return STATUS_OK;
+}
+
+static uint64_t load(const _Atomic uint64_t *count) {
+    return count == NULL ? 0 : atomic_load_explicit(count, memory_order_relaxed);
+}
+
+static void read_connections(struct overload_manager *manager, struct monitor *monitor) {
+    uint64_t open = load(manager->options.state->connections);
+    uint64_t refused = load(manager->options.state->refused_connections);
+    // As Envoy: each connection that is one too many is a failed update.
+    stats_add(monitor->stats, thread_of(manager), RESOURCE_STAT_FAILED_UPDATES,
+              refused - monitor->refused_seen);
+    monitor->refused_seen = refused;
+    monitor->usage = (struct resource_usage){
+        .pressure = (double)open / (double)monitor->config->max_connections,
+        .left_bytes = UINT64_MAX,
+    };
+}
+
+static enum status read_usage(struct overload_manager *manager, struct monitor *monitor,
+                              struct error *err) {
+    switch (monitor->config->kind) {
+    case RESOURCE_CPU_HOST:
+    case RESOURCE_CPU_CONTAINER:
+        return read_cpu(manager, monitor, err);
+    case RESOURCE_CONNECTIONS:
+        read_connections(manager, monitor);
+        return STATUS_OK;
+    case RESOURCE_FIXED_HEAP:
+    case RESOURCE_CGROUP_MEMORY:
+    case RESOURCE_INJECTED:
+        break;
+    }
+    return resource_monitor_read(monitor->config, &monitor->usage, err);
+}
+
 static void read_monitor(struct overload_manager *manager, struct monitor *monitor) {
     struct error err;
-    if (resource_monitor_read(monitor->config, &monitor->usage, &err) != STATUS_OK) {
+    if (read_usage(manager, monitor, &err) != STATUS_OK) {
         stats_inc(monitor->stats, thread_of(manager), RESOURCE_STAT_FAILED_UPDATES);
         LOG(MAIN, DEBUG, "resource monitor '%.*s': %s", SLICE_ARG(monitor->config->name),
             err.message);
@@ -48,16 +98,23 @@ static void read_monitor(struct overload_manager *manager, struct monitor *monit
 
 /* ---- actions ---- */
 
-static uint32_t action_scale(const struct overload_manager *manager,
-                             const struct overload_action_config *action) {
+static uint32_t triggered_scale(const struct overload_manager *manager,
+                                const struct overload_trigger_config *triggers, uint32_t count) {
     uint32_t scale = 0;
-    for (uint32_t i = 0; i < action->trigger_count; i++) {
-        const struct overload_trigger_config *trigger = &action->triggers[i];
-        uint32_t one =
-            overload_trigger_scale(trigger, manager->monitors[trigger->monitor].usage.pressure);
+    for (uint32_t i = 0; i < count; i++) {
+        double pressure = manager->monitors[triggers[i].monitor].usage.pressure;
+        uint32_t one = overload_trigger_scale(&triggers[i], pressure);
         scale = one > scale ? one : scale;
     }
     return scale;
+}
+
+static void set_point(struct overload_manager *manager, const struct load_shed_config *point) {
+    struct overload_state *state = manager->options.state;
+    uint32_t scale = triggered_scale(manager, point->triggers, point->trigger_count);
+    atomic_store_explicit(&state->shed_scale[point->point], scale, memory_order_relaxed);
+    stats_set(state->shed_stats[point->point], thread_of(manager), LOAD_SHED_STAT_SCALE_PERCENT,
+              (uint64_t)scale * 100 / OVERLOAD_SATURATED);
 }
 
 static void set_action(struct overload_manager *manager, enum overload_action action,
@@ -119,7 +176,12 @@ void overload_manager_refresh(struct overload_manager *manager) {
         read_monitor(manager, &manager->monitors[i]);
     }
     for (uint32_t i = 0; i < config->action_count; i++) {
-        set_action(manager, config->actions[i].action, action_scale(manager, &config->actions[i]));
+        const struct overload_action_config *action = &config->actions[i];
+        set_action(manager, action->action,
+                   triggered_scale(manager, action->triggers, action->trigger_count));
+    }
+    for (uint32_t i = 0; i < config->point_count; i++) {
+        set_point(manager, &config->points[i]);
     }
     overload_set_growth_budget(options->state, least_left(manager));
     timer_arm(options->control->loop, &manager->refresh,
@@ -135,16 +197,7 @@ static void on_timer(void *arg) {
 
 static struct stats_scope *make_scope(const struct overload_manager *manager, struct slice name,
                                       const struct stat_table *table) {
-    char prefix[512];
-    int len = snprintf(prefix, sizeof(prefix), "overload.%.*s", SLICE_ARG(name));
-    size_t used = (size_t)len < sizeof(prefix) ? (size_t)len : sizeof(prefix) - 1;
-    struct stats_scope *scope =
-        stats_scope_get(manager->options.stats, slice_make(prefix, used), table);
-    // Zeros that show what is watched.
-    for (uint32_t i = 0; i < table->count; i++) {
-        stats_add(scope, thread_of(manager), i, 0);
-    }
-    return scope;
+    return overload_scope_get(manager->options.stats, name, table);
 }
 
 static void make_scopes(struct overload_manager *manager) {

@@ -24,6 +24,7 @@ static struct resource_monitor_config monitor;
 static struct overload_trigger_config triggers[2];
 static struct overload_action_config actions[2];
 static struct overload_config config;
+static struct load_shed_config point;
 static uint32_t changes;
 static bool last_change;
 
@@ -62,7 +63,6 @@ static void setup(void) {
     virtual_clock_init(&clock, UINT64_C(1700000000000000));
     ck_assert_int_eq(io_context_init(&control, 1, &clock.base, NULL), STATUS_OK);
     stats = stats_registry_new(2);
-    state = (struct overload_state){.config = &config, .worker_count = 2};
     changes = 0;
     begun = 0;
     refreshes = 0;
@@ -70,6 +70,7 @@ static void setup(void) {
         .name = SLICE("m"), .kind = RESOURCE_INJECTED, .file = slice_from_string(path)};
     triggers[0] = (struct overload_trigger_config){.scaling_from = 0.2, .saturated_from = 0.6};
     actions[0] = (struct overload_action_config){OVERLOAD_STOP_ACCEPTING_REQUESTS, triggers, 1};
+    point = (struct load_shed_config){LOAD_SHED_TCP_LISTENER_ACCEPT, triggers, 1};
     config = (struct overload_config){
         .refresh_interval_ms = REFRESH_MS,
         .pressed_interval_ms = PRESSED_MS,
@@ -77,7 +78,10 @@ static void setup(void) {
         .monitor_count = 1,
         .actions = actions,
         .action_count = 1,
+        .points = &point,
+        .point_count = 1,
     };
+    overload_state_init(&state, &config, 2, stats);
     struct overload_manager_options options = {
         .control = &control,
         .config = &config,
@@ -92,6 +96,7 @@ static void setup(void) {
 
 static void teardown(void) {
     overload_manager_free(manager);
+    overload_state_deinit(&state);
     stats_registry_free(stats);
     io_context_deinit(&control);
     (void)unlink(path);
@@ -222,6 +227,59 @@ START_TEST(workers_may_take_a_share_of_the_memory_that_is_left) {
 }
 END_TEST
 
+static uint64_t shed_stat(uint32_t stat) {
+    return stats_value(state.shed_stats[LOAD_SHED_TCP_LISTENER_ACCEPT], stat);
+}
+
+START_TEST(load_is_shed_as_far_as_its_triggers_ask) {
+    put("0");
+    overload_manager_start(manager);
+    for (int i = 0; i < 100; i++) {
+        ck_assert(!load_is_shed(&state, LOAD_SHED_TCP_LISTENER_ACCEPT, &control));
+    }
+    ck_assert(!load_is_shed(NULL, LOAD_SHED_TCP_LISTENER_ACCEPT, &control));
+    refresh("0.9");
+    ck_assert(load_is_shed(&state, LOAD_SHED_TCP_LISTENER_ACCEPT, &control));
+    ck_assert(!load_is_shed(&state, LOAD_SHED_HCM_DECODE_HEADERS, &control));
+    ck_assert_uint_eq(shed_stat(LOAD_SHED_STAT_SHED_LOAD_COUNT), 1);
+    ck_assert_uint_eq(shed_stat(LOAD_SHED_STAT_SCALE_PERCENT), 100);
+    refresh("0.4");
+    uint32_t hits = 0;
+    for (int i = 0; i < 1000; i++) {
+        hits += load_is_shed(&state, LOAD_SHED_TCP_LISTENER_ACCEPT, &control);
+    }
+    ck_assert_uint_ge(hits, 400);
+    ck_assert_uint_le(hits, 600);
+    ck_assert_uint_eq(shed_stat(LOAD_SHED_STAT_SHED_LOAD_COUNT), 1 + hits);
+}
+END_TEST
+
+START_TEST(connections_count_against_their_limit) {
+    _Atomic uint64_t open = 1, refused = 0;
+    state.connections = &open;
+    state.refused_connections = &refused;
+    monitor = (struct resource_monitor_config){
+        .name = SLICE("m"), .kind = RESOURCE_CONNECTIONS, .max_connections = 4};
+    overload_manager_start(manager);
+    ck_assert_uint_eq(monitor_stat(RESOURCE_STAT_PRESSURE), 25);
+    ck_assert_uint_eq(state.growth_budget_bytes, UINT64_MAX);
+    open = 4;
+    refused = 2;
+    overload_manager_refresh(manager);
+    overload_manager_refresh(manager);
+    ck_assert(overload_is_saturated(&state, OVERLOAD_STOP_ACCEPTING_REQUESTS));
+    ck_assert_uint_eq(monitor_stat(RESOURCE_STAT_FAILED_UPDATES), 2);
+}
+END_TEST
+
+START_TEST(processors_begin_idle_and_are_read) {
+    monitor = (struct resource_monitor_config){.name = SLICE("m"), .kind = RESOURCE_CPU_HOST};
+    overload_manager_start(manager);
+    ck_assert_uint_eq(monitor_stat(RESOURCE_STAT_PRESSURE), 0);
+    ck_assert_uint_eq(monitor_stat(RESOURCE_STAT_FAILED_UPDATES), 0);
+}
+END_TEST
+
 START_TEST(a_scale_is_a_probability) {
     struct random random;
     random_init_seed(&random, 1);
@@ -250,6 +308,9 @@ int main(void) {
     tcase_add_test(tests, refreshes_come_faster_under_pressure);
     tcase_add_test(tests, a_refresh_that_is_asked_for_moves_the_next);
     tcase_add_test(tests, workers_may_take_a_share_of_the_memory_that_is_left);
+    tcase_add_test(tests, load_is_shed_as_far_as_its_triggers_ask);
+    tcase_add_test(tests, connections_count_against_their_limit);
+    tcase_add_test(tests, processors_begin_idle_and_are_read);
     tcase_add_test(tests, a_scale_is_a_probability);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);

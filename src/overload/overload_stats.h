@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Statistics of the overload manager under Envoy's names: "overload.", "overload.<resource monitor>.",
- * "overload.<action>.". Written on the control thread only.
+ * "overload.<action>.", "overload.<load shed point>.". All but the counts of what was shed or reset are
+ * written on the control thread.
  */
 #ifndef SRC_OVERLOAD_OVERLOAD_STATS_H
 #define SRC_OVERLOAD_OVERLOAD_STATS_H
@@ -29,6 +30,16 @@ enum overload_action_stat {
 };
 extern const struct stat_table overload_action_stat_table;
 
+#define LOAD_SHED_STATS(X)                                                                         \
+    X(SCALE_PERCENT, "scale_percent", GAUGE, "how probable it is that load is shed")               \
+    X(SHED_LOAD_COUNT, "shed_load_count", COUNTER, "times it was")
+enum load_shed_stat {
+#define LOAD_SHED_STAT_ENUM(id, name, kind, doc) LOAD_SHED_STAT_##id,
+    LOAD_SHED_STATS(LOAD_SHED_STAT_ENUM)
+#undef LOAD_SHED_STAT_ENUM
+};
+extern const struct stat_table load_shed_stat_table;
+
 #define OVERLOAD_MANAGER_STATS(X)                                                                  \
     X(REFRESH_INTERVAL_DELAY, "refresh_interval_delay", HISTOGRAM, "from refresh to refresh")
 enum overload_manager_stat {
@@ -45,6 +56,10 @@ enum shrink_heap_stat {
 #undef SHRINK_HEAP_STAT_ENUM
 };
 extern const struct stat_table shrink_heap_stat_table;
+
+/* "overload.<name>.", with zeroes that show what is watched. */
+struct stats_scope *overload_scope_get(struct stats_registry *stats, struct slice name,
+                                       const struct stat_table *table);
 
 /* Not below "overload.", as in Envoy: "envoy.overload_actions.reset_high_memory_stream.". */
 #define STREAM_RESET_STATS(X) X(COUNT, "count", COUNTER, "streams that were reset")

@@ -123,6 +123,11 @@ enum status resource_monitor_read(const struct resource_monitor_config *config,
     case RESOURCE_INJECTED:
         status = read_injected(config->file, &read, err);
         break;
+    case RESOURCE_CPU_HOST:
+    case RESOURCE_CPU_CONTAINER:
+    case RESOURCE_CONNECTIONS:
+        status = error_set(err, STATUS_INTERNAL, "not read from here");
+        break;
     }
     if (status == STATUS_OK) {
         *usage = read;

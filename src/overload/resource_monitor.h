@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Reads how much of a resource is used, as a share of its limit: a few bytes from /proc,
- * /sys/fs/cgroup or a file, on the thread that asks.
+ * /sys/fs/cgroup or a file, on the thread that asks. Processors and connections are the manager's.
  */
 #ifndef SRC_OVERLOAD_RESOURCE_MONITOR_H
 #define SRC_OVERLOAD_RESOURCE_MONITOR_H

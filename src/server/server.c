@@ -342,6 +342,7 @@ void server_free(struct server *server) {
         stats_scope_unref(server->http1_scope);
         stats_scope_unref(server->http2_scope);
         stats_scope_unref(server->stream_resets);
+        overload_state_deinit(&server->overload_state);
         stats_registry_free(server->stats);
         io_context_deinit(&server->control);
     }

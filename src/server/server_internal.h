@@ -76,6 +76,7 @@ struct server {
     struct overload_manager *overload; /* NULL: nothing is watched */
     struct stats_scope *stream_resets; /* stream_reset_stat_table */
     struct overload_trim overload_trim;
+    uint32_t timeout_scale; /* that the workers were told of */
     bool health_failed;
     bool is_shutting_down;
     bool drain_inbound_only;

@@ -48,8 +48,20 @@ static void on_refresh(void *arg) {
     trim->next_us = end_us + (end_us - now_us) * TRIM_PAUSE;
 }
 
+static void tell_timeouts(struct server *server) {
+    uint32_t scale = overload_scale(&server->overload_state, OVERLOAD_REDUCE_TIMEOUTS);
+    if (scale == server->timeout_scale) {
+        return;
+    }
+    server->timeout_scale = scale;
+    for (uint32_t i = 0; i < server->concurrency; i++) {
+        worker_rescale_timeouts(server->workers[i]);
+    }
+}
+
 static void on_refreshed(void *arg) {
     struct server *server = arg;
+    tell_timeouts(server);
     if (overload_scale(&server->overload_state, OVERLOAD_RESET_HIGH_MEMORY_STREAM) == 0 ||
         server->settings.overload->tracked_power == 0) {
         return;
@@ -67,10 +79,10 @@ void server_on_worker_memory(void *arg) {
 }
 
 void server_init_overload(struct server *server) {
-    atomic_store_explicit(&server->overload_state.growth_budget_bytes, UINT64_MAX,
-                          memory_order_relaxed);
-    server->overload_state.config = server->settings.overload;
-    server->overload_state.worker_count = server->concurrency;
+    overload_state_init(&server->overload_state, server->settings.overload, server->concurrency,
+                        server->stats);
+    server->overload_state.connections = &server->limits.connections;
+    server->overload_state.refused_connections = &server->limits.refused;
     server->stream_resets =
         stats_scope_get(server->stats, SLICE("envoy.overload_actions.reset_high_memory_stream"),
                         &stream_reset_stat_table);

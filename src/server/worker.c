@@ -13,6 +13,7 @@
 #include "src/event/timer.h"
 #include "src/overload/overload_probe.h"
 #include "src/overload/overload_stats.h"
+#include "src/stream/http_connection.h"
 #include "src/stream/stream_memory.h"
 #include "src/upstream/upstream.h"
 
@@ -175,6 +176,16 @@ static void watch_growth(struct worker *worker) {
     };
 }
 
+static void rescale_timeouts(void *arg) {
+    struct worker *worker = arg;
+    uint32_t before = worker->io.timeout_scale;
+    worker->io.timeout_scale = overload_scale(worker->options.overload, OVERLOAD_REDUCE_TIMEOUTS);
+    if (worker->io.timeout_scale != before && worker->listeners != NULL) {
+        worker_listeners_rescale_timeouts(worker->listeners, before);
+        worker_listeners_visit(worker->listeners, http_connection_rescale_timeouts, &before);
+    }
+}
+
 /* ---- on the control thread ---- */
 
 struct worker *worker_new(const struct worker_options *options, struct error *err) {
@@ -246,6 +257,10 @@ void worker_reset_streams(struct worker *worker) {
 
 size_t worker_mapped_bytes(const struct worker *worker) {
     return atomic_load_explicit(&worker->io.mapped_bytes, memory_order_relaxed);
+}
+
+void worker_rescale_timeouts(struct worker *worker) {
+    mailbox_call(worker->io.mailbox, rescale_timeouts, worker);
 }
 
 void worker_stop(struct worker *worker) {

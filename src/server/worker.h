@@ -49,6 +49,8 @@ void worker_shrink_heap(struct worker *worker);
 void worker_reset_streams(struct worker *worker);
 /* io_context.mapped_bytes of its thread. */
 size_t worker_mapped_bytes(const struct worker *worker);
+/* Its timers go by what the overload action reduce_timeouts says now. */
+void worker_rescale_timeouts(struct worker *worker);
 /* Stops the loop and joins; what is open is closed. */
 void worker_stop(struct worker *worker);
 void worker_free(struct worker *worker);

@@ -5,6 +5,7 @@
 #include "src/base/log.h"
 #include "src/event/io_context.h"
 #include "src/overload/overload_state.h"
+#include "src/overload/overload_timeouts.h"
 #include "src/stream/http_connection_stats.h"
 #include "src/stream/http_stream.h"
 
@@ -97,7 +98,9 @@ static void on_duration_timer(void *arg) {
 
 static void arm_idle(struct http_connection *conn) {
     if (conn->drain == HTTP_CONNECTION_SERVING && conn->config->idle_timeout_ms != 0) {
-        timer_arm(conn->io->loop, &conn->idle_timer, conn->config->idle_timeout_ms);
+        timer_arm(conn->io->loop, &conn->idle_timer,
+                  overload_timeout(conn->io, OVERLOAD_TIMER_CONNECTION_IDLE,
+                                   conn->config->idle_timeout_ms));
     }
 }
 
@@ -116,6 +119,9 @@ bool http_connection_should_drain(struct http_connection *conn) {
     }
     if (overload_hits(conn->overload, OVERLOAD_DISABLE_HTTP_KEEPALIVE, &conn->io->random)) {
         http_connection_count(conn, HCM_DOWNSTREAM_CX_OVERLOAD_DISABLE_KEEPALIVE);
+        return true;
+    }
+    if (load_is_shed(conn->overload, LOAD_SHED_HTTP2_GO_AWAY, conn->io)) {
         return true;
     }
     return false;
@@ -162,7 +168,9 @@ static bool on_new_stream(void *arg, struct http_codec_stream *codec_stream,
 static void on_bad_request(void *arg, struct http_codec_stream *codec_stream, uint32_t status,
                            const char *detail) {
     struct http_connection *conn = arg;
-    http_connection_count(conn, HCM_DOWNSTREAM_CX_PROTOCOL_ERROR);
+    if (status != 500) { // else it is the overload manager's doing
+        http_connection_count(conn, HCM_DOWNSTREAM_CX_PROTOCOL_ERROR);
+    }
     LIST_FOR_EACH_SAFE (node, &conn->streams) {
         struct http_stream *stream = LIST_ENTRY(node, struct http_stream, node);
         if (stream->codec == codec_stream) {
@@ -264,7 +272,9 @@ static enum network_filter_verdict on_new_connection(struct network_filter *f) {
     if (conn->config->max_connection_duration_ms != 0) {
         conn->duration_timer = mem_alloc(sizeof(*conn->duration_timer));
         timer_init(conn->duration_timer, on_duration_timer, conn);
-        timer_arm(conn->io->loop, conn->duration_timer, conn->config->max_connection_duration_ms);
+        timer_arm(conn->io->loop, conn->duration_timer,
+                  overload_timeout(conn->io, OVERLOAD_TIMER_CONNECTION_MAX,
+                                   conn->config->max_connection_duration_ms));
     }
     return NETWORK_FILTER_STOP;
 }
@@ -314,6 +324,11 @@ static void end_input(struct http_connection *conn) {
 
 static void dispatch(struct http_connection *conn, struct buffer *input, bool end_stream) {
     if (conn->codec == NULL) {
+        if (load_is_shed(conn->overload, LOAD_SHED_HCM_CREATING_CODEC, conn->io)) {
+            http_connection_count(conn, HCM_DOWNSTREAM_RQ_OVERLOAD_CLOSE);
+            close_in_order(conn);
+            return;
+        }
         enum status status = create_codec(conn, input);
         if (status != STATUS_OK) {
             if (end_stream) {
@@ -321,6 +336,17 @@ static void dispatch(struct http_connection *conn, struct buffer *input, bool en
             }
             return;
         }
+    }
+    // Envoy's name says HTTP/2; it ends the others too.
+    if (load_is_shed(conn->overload, LOAD_SHED_HTTP2_GO_AWAY_AND_CLOSE, conn->io)) {
+        http_codec_goaway(conn->codec);
+        close_in_order(conn);
+        return;
+    }
+    if (conn->codec->protocol != HTTP_2 &&
+        load_is_shed(conn->overload, LOAD_SHED_HTTP1_ABORT_DISPATCH, conn->io)) {
+        http_connection_count(conn, HCM_DOWNSTREAM_RQ_OVERLOAD_CLOSE);
+        conn->codec->is_overloaded = true;
     }
     struct error err = {.status = STATUS_OK};
     conn->is_dispatching = true;
@@ -513,6 +539,25 @@ struct network_filter *http_connection_create(const void *shared, struct io_cont
     timer_init(&conn->idle_timer, on_idle_timer, conn);
     event_deferred_init(&conn->resume, resume_dispatch, conn);
     return &conn->base;
+}
+
+void http_connection_rescale_timeouts(void *arg, struct network_filter *filter) {
+    if (filter->ops != &http_connection_ops) {
+        return;
+    }
+    struct http_connection *conn = from_filter(filter);
+    uint32_t before = *(const uint32_t *)arg;
+    if (conn->drain == HTTP_CONNECTION_SERVING) {
+        overload_rescale_timer(conn->io, &conn->idle_timer, OVERLOAD_TIMER_CONNECTION_IDLE,
+                               conn->config->idle_timeout_ms, before);
+    }
+    if (conn->duration_timer != NULL) {
+        overload_rescale_timer(conn->io, conn->duration_timer, OVERLOAD_TIMER_CONNECTION_MAX,
+                               conn->config->max_connection_duration_ms, before);
+    }
+    LIST_FOR_EACH (node, &conn->streams) {
+        http_stream_timeouts_rescale(LIST_ENTRY(node, struct http_stream, node), before);
+    }
 }
 
 void http_connection_read_disable(struct http_connection *conn, bool disable) {

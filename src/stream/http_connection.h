@@ -69,6 +69,10 @@ extern const struct network_filter_ops http_connection_ops;
 
 struct network_filter *http_connection_create(const void *shared, struct io_context *io);
 
+/* The worker's scale of timeouts was *before (uint32_t) until now: moves the timers of `filter`, where it
+ * is a HTTP connection manager, and of its streams. */
+void http_connection_rescale_timeouts(void *before, struct network_filter *filter);
+
 /* ---- for http_stream ---- */
 /* The stream is over and was taken off the list; closes or goes on. */
 void http_connection_stream_ended(struct http_connection *conn, bool request_was_complete);

@@ -287,7 +287,8 @@ static void add_local_overloaded(void *arg, struct header_map *headers) {
 /* Before anything is allocated or asked for the request: no filter sees it. */
 static bool is_overloaded(struct http_stream *stream) {
     struct http_connection *conn = stream->conn;
-    if (!overload_hits(conn->overload, OVERLOAD_STOP_ACCEPTING_REQUESTS, &conn->io->random)) {
+    if (!load_is_shed(conn->overload, LOAD_SHED_HCM_DECODE_HEADERS, conn->io) &&
+        !overload_hits(conn->overload, OVERLOAD_STOP_ACCEPTING_REQUESTS, &conn->io->random)) {
         return false;
     }
     http_connection_count(conn, HCM_DOWNSTREAM_RQ_OVERLOAD_CLOSE);

@@ -82,6 +82,8 @@ void http_stream_log_input(const struct http_stream *stream, struct log_format_i
 void http_stream_timeouts_init(struct http_stream *stream);
 void http_stream_timeouts_route(struct http_stream *stream);
 void http_stream_timeouts_cancel(struct http_stream *stream);
+/* The worker's scale of timeouts was `before` until now. */
+void http_stream_timeouts_rescale(struct http_stream *stream, uint32_t before);
 /* Any byte in either direction. */
 void http_stream_activity(struct http_stream *stream);
 

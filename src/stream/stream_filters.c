@@ -5,6 +5,7 @@
 #include "src/event/io_context.h"
 #include "src/http/message.h"
 #include "src/http/upgrade.h"
+#include "src/overload/overload_state.h"
 #include "src/stream/http_connection_stats.h"
 #include "src/stream/http_stream.h"
 #include "src/stream/proxy_status.h"
@@ -212,6 +213,12 @@ static void host_log_input(const void *host, struct log_format_input *input) {
     http_stream_log_input(host, input);
 }
 
+static bool is_load_shed(void *host) {
+    const struct http_stream *stream = host;
+    return load_is_shed(stream->conn->overload, LOAD_SHED_DOWNSTREAM_FILTER_CHECK,
+                        stream->conn->io);
+}
+
 const struct http_filter_chain_host_ops http_stream_host_ops = {
     .encode_informational = host_encode_informational,
     .encode_headers = host_encode_headers,
@@ -228,6 +235,7 @@ const struct http_filter_chain_host_ops http_stream_host_ops = {
     .set_route_cluster = host_set_route_cluster,
     .recreate = host_recreate,
     .log_input = host_log_input,
+    .is_load_shed = is_load_shed,
 };
 
 /* ---- the request's filters ---- */

@@ -4,9 +4,25 @@
 #include "src/overload/overload_state.h"
 #include "src/stream/http_stream.h"
 
+static size_t held_len(const struct buffer *held) {
+    return held == NULL ? 0 : held->len;
+}
+
+static size_t held_by_filters(const struct http_filter_chain *chain) {
+    size_t held = 0;
+    for (uint32_t i = 0; i < chain->count && !chain->is_destroyed; i++) {
+        const struct filter_slot *slot = &chain->slots[i];
+        held += held_len(slot->decode.held) + held_len(slot->encode.held);
+        if (slot->filter->ops->held_bytes != NULL) {
+            held += slot->filter->ops->held_bytes(slot->filter);
+        }
+    }
+    return held;
+}
+
 size_t http_stream_held_bytes(const struct http_stream *stream) {
     const struct http_connection *conn = stream->conn;
-    size_t held = http_filter_chain_held_bytes(&stream->chain);
+    size_t held = held_by_filters(&stream->chain);
     if (stream->codec != NULL) {
         held += http_codec_stream_held_bytes(stream->codec);
     }

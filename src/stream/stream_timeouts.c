@@ -4,6 +4,7 @@
  * from the stream's begin and share a timer, which looks at what still applies when it fires. */
 #include "src/event/io_context.h"
 #include "src/http/grpc_timeout.h"
+#include "src/overload/overload_timeouts.h"
 #include "src/stream/http_connection_stats.h"
 #include "src/stream/http_stream.h"
 
@@ -74,9 +75,13 @@ static bool is_set(uint32_t ms) {
     return ms != 0 && ms != CONFIG_TIMEOUT_UNSET;
 }
 
+static uint32_t idle_ms(const struct http_stream *stream) {
+    return overload_timeout(stream->conn->io, OVERLOAD_TIMER_STREAM_IDLE, stream->idle_timeout_ms);
+}
+
 static void arm_idle(struct http_stream *stream) {
     if (is_set(stream->idle_timeout_ms)) {
-        timer_arm(loop_of(stream), &stream->idle_timer, stream->idle_timeout_ms);
+        timer_arm(loop_of(stream), &stream->idle_timer, idle_ms(stream));
     }
 }
 
@@ -200,6 +205,11 @@ void http_stream_timeouts_cancel(struct http_stream *stream) {
 
 void http_stream_activity(struct http_stream *stream) {
     if (stream->idle_timeout_ms != 0 && timer_is_armed(&stream->idle_timer)) {
-        timer_arm(loop_of(stream), &stream->idle_timer, stream->idle_timeout_ms);
+        timer_arm(loop_of(stream), &stream->idle_timer, idle_ms(stream));
     }
+}
+
+void http_stream_timeouts_rescale(struct http_stream *stream, uint32_t before) {
+    overload_rescale_timer(stream->conn->io, &stream->idle_timer, OVERLOAD_TIMER_STREAM_IDLE,
+                           stream->idle_timeout_ms, before);
 }

@@ -3,6 +3,8 @@
 
 #include "src/base/check.h"
 #include "src/base/log.h"
+#include "src/event/io_context.h"
+#include "src/overload/overload_state.h"
 #include "src/upstream/http_client.h"
 #include "src/upstream/upstream_request_internal.h"
 
@@ -171,6 +173,13 @@ static bool attach(struct conn_pool *pool, struct upstream_request *request) {
     return true;
 }
 
+/* A request that would need a connection of its own. */
+static bool is_shed(struct conn_pool *pool) {
+    struct io_context *io = pool->manager->io;
+    return pool->pending_count >= pool->connecting_capacity &&
+           load_is_shed(io->overload, LOAD_SHED_POOL_NEW_CONNECTION, io);
+}
+
 bool conn_pool_submit(struct conn_pool *pool, struct upstream_request *request) {
     CHECK_MAGIC(pool, CONN_POOL_MAGIC);
     if (!list_is_empty(&pool->ready)) {
@@ -184,6 +193,12 @@ bool conn_pool_submit(struct conn_pool *pool, struct upstream_request *request) 
             return false;
         }
         conn_pool_count(pool, CLUSTER_STAT_UPSTREAM_RQ_PENDING_TOTAL);
+        if (is_shed(pool)) {
+            conn_pool_count(pool, CLUSTER_STAT_UPSTREAM_RQ_CANCELLED);
+            circuit_breaker_release(conn_pool_breaker(pool), pool->manager->io->index,
+                                    BREAKER_PENDING);
+            return false;
+        }
         conn_pool_count(pool, CLUSTER_STAT_UPSTREAM_RQ_PENDING_ACTIVE);
         list_push_back(&pool->pending, &request->node);
         pool->pending_count++;

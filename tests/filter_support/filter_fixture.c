@@ -143,9 +143,10 @@ static void host_log_input(const void *host, struct log_format_input *input) {
 }
 
 static const struct http_filter_chain_host_ops host_ops = {
-    host_informational, host_headers,     host_data,        host_trailers, host_local_reply,
-    host_reset,         host_pause,       host_route,       host_vhost,    host_route_part,
-    host_weighted,      host_clear_route, host_set_cluster, host_recreate, host_log_input,
+    host_informational, host_headers,    host_data,      host_trailers,
+    host_local_reply,   host_reset,      host_pause,     host_route,
+    host_vhost,         host_route_part, host_weighted,  host_clear_route,
+    host_set_cluster,   host_recreate,   host_log_input, NULL,
 };
 
 /* ---- configuration ---- */

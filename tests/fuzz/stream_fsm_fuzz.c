@@ -442,6 +442,13 @@ static void client_step(struct fuzz_world *world, struct fuzz_client *client) {
     case 2:
         malformed(client);
         break;
+    case 3:
+        if ((choice & 64) != 0 && client->stream != NULL && !client->is_over) {
+            http_stream_overload_reset(client->stream);
+        } else {
+            send_more(client);
+        }
+        break;
     default:
         send_more(client);
         break;

@@ -2,6 +2,7 @@
 #include "xds/decode/overload.h"
 
 #include "envoy/extensions/resource_monitors/cgroup_memory/v3/cgroup_memory.pb-c.h"
+#include "envoy/extensions/resource_monitors/cpu_utilization/v3/cpu_utilization.pb-c.h"
 #include "envoy/extensions/resource_monitors/downstream_connections/v3/downstream_connections.pb-c.h"
 #include "envoy/extensions/resource_monitors/fixed_heap/v3/fixed_heap.pb-c.h"
 #include "envoy/extensions/resource_monitors/injected_resource/v3/injected_resource.pb-c.h"
@@ -12,8 +13,19 @@
 #define MONITORS "envoy.extensions.resource_monitors."
 typedef Envoy__Extensions__ResourceMonitors__DownstreamConnections__V3__DownstreamConnectionsConfig
     DownstreamConnections;
+typedef OVERLOAD(ScaleTimersOverloadActionConfig) ScaleTimers;
+typedef OVERLOAD(ScaleTimersOverloadActionConfig__ScaleTimer) ScaleTimer;
+#define SCALE_TIMERS "envoy.config.overload.v3.ScaleTimersOverloadActionConfig"
+#define TIMER_TYPE(name)                                                                           \
+    ENVOY__CONFIG__OVERLOAD__V3__SCALE_TIMERS_OVERLOAD_ACTION_CONFIG__TIMER_TYPE__##name
+#define SCALE_TIMER_MIN_TIMEOUT                                                                    \
+    ENVOY__CONFIG__OVERLOAD__V3__SCALE_TIMERS_OVERLOAD_ACTION_CONFIG__SCALE_TIMER__OVERLOAD_ADJUST_MIN_TIMEOUT
 typedef Envoy__Extensions__ResourceMonitors__FixedHeap__V3__FixedHeapConfig FixedHeap;
 typedef Envoy__Extensions__ResourceMonitors__CgroupMemory__V3__CgroupMemoryConfig CgroupMemory;
+typedef Envoy__Extensions__ResourceMonitors__CpuUtilization__V3__CpuUtilizationConfig
+    CpuUtilization;
+#define CPU_OF_CONTAINER                                                                           \
+    ENVOY__EXTENSIONS__RESOURCE_MONITORS__CPU_UTILIZATION__V3__CPU_UTILIZATION_CONFIG__UTILIZATION_COMPUTE_STRATEGY__CONTAINER
 typedef Envoy__Extensions__ResourceMonitors__InjectedResource__V3__InjectedResourceConfig Injected;
 
 /* A burst fills megabytes within a second; a reading is three small files. */
@@ -29,16 +41,22 @@ struct monitor_list {
     uint64_t *max_connections;
 };
 
-static void read_connections(const ProtobufCMessage *message, struct monitor_list *list) {
-    *list->max_connections =
-        (uint64_t)((const DownstreamConnections *)message)->max_active_downstream_connections;
-}
-
 static struct resource_monitor_config *add_monitor(struct monitor_list *list,
                                                    enum resource_monitor_kind kind) {
     struct resource_monitor_config *monitor = &list->monitors[list->count++];
     monitor->kind = kind;
     return monitor;
+}
+
+static void read_connections(const ProtobufCMessage *message, struct monitor_list *list) {
+    *list->max_connections =
+        (uint64_t)((const DownstreamConnections *)message)->max_active_downstream_connections;
+    add_monitor(list, RESOURCE_CONNECTIONS)->max_connections = *list->max_connections;
+}
+
+static void read_cpu(const ProtobufCMessage *message, struct monitor_list *list) {
+    bool is_container = ((const CpuUtilization *)message)->mode == CPU_OF_CONTAINER;
+    (void)add_monitor(list, is_container ? RESOURCE_CPU_CONTAINER : RESOURCE_CPU_HOST);
 }
 
 static void read_fixed_heap(const ProtobufCMessage *message, struct monitor_list *list) {
@@ -61,6 +79,7 @@ static const struct {
     void (*read)(const ProtobufCMessage *message, struct monitor_list *list);
 } monitor_types[] = {
     {MONITORS "downstream_connections.v3.DownstreamConnectionsConfig", read_connections},
+    {MONITORS "cpu_utilization.v3.CpuUtilizationConfig", read_cpu},
     {MONITORS "fixed_heap.v3.FixedHeapConfig", read_fixed_heap},
     {MONITORS "cgroup_memory.v3.CgroupMemoryConfig", read_cgroup_memory},
     {MONITORS "injected_resource.v3.InjectedResourceConfig", read_injected},
@@ -132,7 +151,7 @@ static bool decode_scaled(struct decoder *d, const OVERLOAD(ScaledTrigger) * fro
     return true;
 }
 
-static bool decode_trigger(struct decoder *d, const char *action, const OVERLOAD(Trigger) * from,
+static bool decode_trigger(struct decoder *d, const char *owner, const OVERLOAD(Trigger) * from,
                            const struct monitor_list *list, struct overload_trigger_config *out) {
     struct slice name = slice_from_string(from->name);
     out->monitor = 0;
@@ -140,8 +159,7 @@ static bool decode_trigger(struct decoder *d, const char *action, const OVERLOAD
         out->monitor++;
     }
     if (out->monitor == list->count) {
-        return decoder_error(d, "Unknown trigger resource %s for overload action %s", from->name,
-                             action);
+        return decoder_error(d, "Unknown trigger resource %s for %s", from->name, owner);
     }
     if (from->trigger_oneof_case == ENVOY__CONFIG__OVERLOAD__V3__TRIGGER__TRIGGER_ONEOF_SCALED) {
         return decode_scaled(d, from->scaled, out);
@@ -151,20 +169,20 @@ static bool decode_trigger(struct decoder *d, const char *action, const OVERLOAD
     return true;
 }
 
-static bool decode_triggers(struct decoder *d, const OVERLOAD(OverloadAction) * from,
-                            const struct monitor_list *list, struct overload_action_config *out) {
+/* `owner`: what they turn on, for errors. */
+static bool decode_triggers(struct decoder *d, const char *owner, OVERLOAD(Trigger) *const *from,
+                            size_t count, const struct monitor_list *list,
+                            const struct overload_trigger_config **out) {
     struct overload_trigger_config *triggers =
-        ARENA_NEW_ARRAY(d->config.arena, from->n_triggers, struct overload_trigger_config);
-    out->triggers = triggers;
-    out->trigger_count = (uint32_t)from->n_triggers;
+        ARENA_NEW_ARRAY(d->config.arena, count, struct overload_trigger_config);
+    *out = triggers;
     bool is_ok = true;
-    for (size_t i = 0; i < from->n_triggers; i++) {
+    for (size_t i = 0; i < count; i++) {
         decoder_push_index(d, "triggers", i);
-        is_ok = decode_trigger(d, from->name, from->triggers[i], list, &triggers[i]) && is_ok;
+        is_ok = decode_trigger(d, owner, from[i], list, &triggers[i]) && is_ok;
         for (size_t before = 0; is_ok && before < i; before++) {
             if (triggers[before].monitor == triggers[i].monitor) {
-                is_ok = decoder_error(d, "Duplicate trigger resource for overload action %s",
-                                      from->name);
+                is_ok = decoder_error(d, "Duplicate trigger resource for %s", owner);
             }
         }
         decoder_pop_index(d);
@@ -172,19 +190,88 @@ static bool decode_triggers(struct decoder *d, const OVERLOAD(OverloadAction) * 
     return is_ok;
 }
 
-/* Envoy's, and not built. */
-static const char *const other_actions[] = {
-    "envoy.overload_actions.reduce_timeouts",
-    "envoy.overload_actions.close_idle_http_connections",
-};
+static const char *owner_text(struct decoder *d, const char *kind, const char *name) {
+    return (const char *)arena_printf(d->config.arena, "%s %s%c", kind, name, '\0').ptr;
+}
 
-static bool is_other_action(const char *name) {
-    for (size_t i = 0; i < ARRAY_LEN(other_actions); i++) {
-        if (strcmp(other_actions[i], name) == 0) {
-            return true;
-        }
+/* ---- actions with a configuration of their own ---- */
+
+static bool find_timer(int number, enum overload_timer *timer) {
+    switch (number) {
+    case TIMER_TYPE(HTTP_DOWNSTREAM_CONNECTION_IDLE):
+        *timer = OVERLOAD_TIMER_CONNECTION_IDLE;
+        return true;
+    case TIMER_TYPE(HTTP_DOWNSTREAM_STREAM_IDLE):
+        *timer = OVERLOAD_TIMER_STREAM_IDLE;
+        return true;
+    case TIMER_TYPE(TRANSPORT_SOCKET_CONNECT):
+        *timer = OVERLOAD_TIMER_TRANSPORT_CONNECT;
+        return true;
+    case TIMER_TYPE(HTTP_DOWNSTREAM_CONNECTION_MAX):
+        *timer = OVERLOAD_TIMER_CONNECTION_MAX;
+        return true;
+    default:
+        return false;
     }
-    return false;
+}
+
+static bool decode_timer(struct decoder *d, const ScaleTimer *from,
+                         struct overload_timer_config timers[OVERLOAD_TIMER_COUNT]) {
+    enum overload_timer timer;
+    if (!find_timer((int)from->timer, &timer)) {
+        validation_note(d->config.validation, FINDING_IGNORED,
+                        "timer: there is none of this type to be reduced");
+        return true;
+    }
+    struct overload_timer_config *to = &timers[timer];
+    if (to->is_scaled) {
+        return decoder_error(d, "Found duplicate entry for timer type %d", (int)from->timer);
+    }
+    to->is_scaled = true;
+    to->has_min_timeout = from->overload_adjust_case == SCALE_TIMER_MIN_TIMEOUT;
+    if (to->has_min_timeout) {
+        return decode_duration(d, "min_timeout", from->min_timeout, &to->min_timeout_ms);
+    }
+    to->min_scale = (uint32_t)(from->min_scale->value / 100 * OVERLOAD_SATURATED);
+    return true;
+}
+
+static bool decode_timers(struct decoder *d, const OVERLOAD(OverloadAction) * from,
+                          struct overload_config *out) {
+    if (from->typed_config == NULL) {
+        return decoder_error(d, "Overload action \"%s\" requires typed_config", from->name);
+    }
+    struct any_view view;
+    if (!decode_any_type(d, from->typed_config, &view)) {
+        return false;
+    }
+    if (!any_is(&view, SCALE_TIMERS)) {
+        return decode_unknown_extension(d, from->name, &view);
+    }
+    const ScaleTimers *config = (const ScaleTimers *)decode_any_open(d, &view);
+    if (config == NULL) {
+        return false;
+    }
+    bool is_ok = true;
+    for (size_t i = 0; i < config->n_timer_scale_factors; i++) {
+        decoder_push_index(d, "timer_scale_factors", i);
+        is_ok = decode_timer(d, config->timer_scale_factors[i], out->timers) && is_ok;
+        decoder_pop_index(d);
+    }
+    return is_ok;
+}
+
+static bool decode_action_config(struct decoder *d, const OVERLOAD(OverloadAction) * from,
+                                 enum overload_action action, struct overload_config *out) {
+    if (action == OVERLOAD_REDUCE_TIMEOUTS) {
+        return decode_timers(d, from, out);
+    }
+    if (from->typed_config != NULL && action != OVERLOAD_SHRINK_HEAP) {
+        return decoder_error(
+            d, "Overload action \"%s\" has an unexpected value for the typed_config field",
+            from->name);
+    }
+    return true;
 }
 
 static bool decode_action(struct decoder *d, const OVERLOAD(OverloadAction) * from,
@@ -196,18 +283,17 @@ static bool decode_action(struct decoder *d, const OVERLOAD(OverloadAction) * fr
         action++;
     }
     struct overload_action_config *to = &actions[out->action_count];
-    if (action == OVERLOAD_ACTION_COUNT && !is_other_action(from->name)) {
+    if (action == OVERLOAD_ACTION_COUNT) {
         return decoder_error(d, "Unknown Overload Manager Action %s", from->name);
     }
     if (action == OVERLOAD_RESET_HIGH_MEMORY_STREAM && out->tracked_power == 0) {
         return decoder_error(d, "Overload action \"%s\" requires buffer_factory_config.",
                              from->name);
     }
-    bool is_ok = decode_triggers(d, from, list, to);
-    if (action == OVERLOAD_ACTION_COUNT) {
-        validation_note(d->config.validation, FINDING_IGNORED, "%s: not built yet", from->name);
-        return is_ok;
-    }
+    bool is_ok = decode_triggers(d, owner_text(d, "overload action", from->name), from->triggers,
+                                 from->n_triggers, list, &to->triggers) &&
+                 decode_action_config(d, from, action, out);
+    to->trigger_count = (uint32_t)from->n_triggers;
     for (uint32_t i = 0; i < out->action_count; i++) {
         if (actions[i].action == action) {
             return decoder_error(d, "Duplicate overload action %s", from->name);
@@ -215,6 +301,55 @@ static bool decode_action(struct decoder *d, const OVERLOAD(OverloadAction) * fr
     }
     to->action = action;
     out->action_count++;
+    return is_ok;
+}
+
+/* ---- load shed points ---- */
+
+static bool decode_point(struct decoder *d, const OVERLOAD(LoadShedPoint) * from,
+                         const struct monitor_list *list, struct overload_config *out,
+                         struct load_shed_config *points) {
+    struct load_shed_config *to = &points[out->point_count];
+    if (!decode_triggers(d, owner_text(d, "loadshed point", from->name), from->triggers,
+                         from->n_triggers, list, &to->triggers)) {
+        return false;
+    }
+    to->trigger_count = (uint32_t)from->n_triggers;
+    for (uint32_t i = 0; i < to->trigger_count; i++) {
+        if (list->monitors[to->triggers[i].monitor].kind == RESOURCE_CONNECTIONS) {
+            return decoder_error(d, "Unknown trigger resource %s for loadshed point %s",
+                                 from->triggers[i]->name, from->name);
+        }
+    }
+    to->point = 0;
+    while (to->point < LOAD_SHED_POINT_COUNT &&
+           strcmp(load_shed_point_names[to->point], from->name) != 0) {
+        to->point++;
+    }
+    if (to->point == LOAD_SHED_POINT_COUNT) {
+        validation_note(d->config.validation, FINDING_IGNORED, "no load is shed at %s", from->name);
+        return true;
+    }
+    for (uint32_t i = 0; i < out->point_count; i++) {
+        if (points[i].point == to->point) {
+            return decoder_error(d, "Duplicate loadshed point %s", from->name);
+        }
+    }
+    out->point_count++;
+    return true;
+}
+
+static bool decode_points(struct decoder *d, const OVERLOAD(OverloadManager) * from,
+                          const struct monitor_list *list, struct overload_config *out) {
+    struct load_shed_config *points =
+        ARENA_NEW_ARRAY(d->config.arena, from->n_loadshed_points, struct load_shed_config);
+    out->points = points;
+    bool is_ok = true;
+    for (size_t i = 0; is_ok && i < from->n_loadshed_points; i++) {
+        decoder_push_index(d, "loadshed_points", i);
+        is_ok = decode_point(d, from->loadshed_points[i], list, out, points);
+        decoder_pop_index(d);
+    }
     return is_ok;
 }
 
@@ -242,6 +377,7 @@ bool decode_overload_manager(struct decoder *d, const OVERLOAD(OverloadManager) 
         is_ok = decode_action(d, from->actions[i], &list, config, actions);
         decoder_pop_index(d);
     }
+    is_ok = is_ok && decode_points(d, from, &list, config);
     *out = config;
     return is_ok;
 }
@@ -281,16 +417,17 @@ const struct overload_config *overload_edge_default(void) {
 }
 
 static const struct ledger_field manager_fields[] = {
-    LEDGER_OK("resource_monitors"),
-    LEDGER_OK("refresh_interval"),
-    LEDGER_OK("actions"),
-    {"loadshed_points", LEDGER_IGNORED, "no load shedding yet"},
-    LEDGER_OK("buffer_factory_config"),
+    LEDGER_OK("resource_monitors"), LEDGER_OK("refresh_interval"),      LEDGER_OK("actions"),
+    LEDGER_OK("loadshed_points"),   LEDGER_OK("buffer_factory_config"),
 };
 static const struct ledger_field action_fields[] = {
     LEDGER_OK("name"),
     LEDGER_OK("triggers"),
-    {"typed_config", LEDGER_IGNORED, "of actions that are not built yet"},
+    LEDGER_OK("typed_config"),
+};
+static const struct ledger_field shrink_heap_fields[] = {
+    {"timer_interval", LEDGER_IGNORED, "the heap is shrunk every five seconds"},
+    {"max_unfreed_memory_bytes", LEDGER_IGNORED, "all that is free is given back"},
 };
 static const struct ledger_field fixed_heap_fields[] = {
     LEDGER_OK("max_heap_size_bytes"),
@@ -303,10 +440,15 @@ const struct ledger_message ledger_overload[] = {
     LEDGER_MESSAGE("envoy.config.overload.v3.BufferFactoryConfig", all_fields),
     LEDGER_MESSAGE("envoy.config.overload.v3.ResourceMonitor", all_fields),
     LEDGER_MESSAGE("envoy.config.overload.v3.OverloadAction", action_fields),
+    LEDGER_MESSAGE(SCALE_TIMERS, all_fields),
+    LEDGER_MESSAGE(SCALE_TIMERS ".ScaleTimer", all_fields),
+    LEDGER_MESSAGE("envoy.config.overload.v3.ShrinkHeapConfig", shrink_heap_fields),
+    LEDGER_MESSAGE("envoy.config.overload.v3.LoadShedPoint", all_fields),
     LEDGER_MESSAGE("envoy.config.overload.v3.Trigger", all_fields),
     LEDGER_MESSAGE("envoy.config.overload.v3.ThresholdTrigger", all_fields),
     LEDGER_MESSAGE("envoy.config.overload.v3.ScaledTrigger", all_fields),
     LEDGER_MESSAGE(MONITORS "downstream_connections.v3.DownstreamConnectionsConfig", all_fields),
+    LEDGER_MESSAGE(MONITORS "cpu_utilization.v3.CpuUtilizationConfig", all_fields),
     LEDGER_MESSAGE(MONITORS "fixed_heap.v3.FixedHeapConfig", fixed_heap_fields),
     LEDGER_MESSAGE(MONITORS "cgroup_memory.v3.CgroupMemoryConfig", all_fields),
     LEDGER_MESSAGE(MONITORS "injected_resource.v3.InjectedResourceConfig", all_fields),

@@ -152,9 +152,9 @@ static void host_input(const void *host, struct log_format_input *input) {
     *input = (struct log_format_input){.info = &fx.info, .request_headers = &fx.request};
 }
 static const struct http_filter_chain_host_ops host_ops = {
-    host_informational, host_headers, host_data,        host_trailers, host_local_reply,
-    host_reset,         host_pause,   host_route,       host_vhost,    host_config,
-    host_weighted,      host_clear,   host_set_cluster, host_recreate, host_input,
+    host_informational, host_headers,  host_data,  host_trailers, host_local_reply, host_reset,
+    host_pause,         host_route,    host_vhost, host_config,   host_weighted,    host_clear,
+    host_set_cluster,   host_recreate, host_input, NULL,
 };
 
 /* ---- set-up ---- */

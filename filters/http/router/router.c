@@ -75,6 +75,10 @@ static void dispatch(struct router *router) {
         router_reply_failure(router, UPSTREAM_FAILURE_NO_CLUSTER);
         return;
     }
+    if (http_filter_is_load_shed(&router->base)) {
+        router_reply_overload(router);
+        return;
+    }
     router_timeouts_init(router);
     router_retry_init(router);
     finalize_headers(router);

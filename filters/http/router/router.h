@@ -32,6 +32,8 @@ struct router_config {
     X(NO_CLUSTER, "no_cluster", COUNTER, "requests whose cluster does not exist")                  \
     X(RQ_DIRECT_RESPONSE, "rq_direct_response", COUNTER, "direct responses")                       \
     X(RQ_REDIRECT, "rq_redirect", COUNTER, "redirects")                                            \
+    X(RQ_OVERLOAD_LOCAL_REPLY, "rq_overload_local_reply", COUNTER,                                 \
+      "requests turned away by overload")                                                          \
     X(RQ_RESET_AFTER_DOWNSTREAM_RESPONSE_STARTED, "rq_reset_after_downstream_response_started",    \
       COUNTER, "upstream resets after the response began")                                         \
     X(RQ_RETRY_SKIPPED_REQUEST_NOT_COMPLETE, "rq_retry_skipped_request_not_complete", COUNTER,     \
@@ -136,6 +138,7 @@ void router_timeouts_cancel(struct router *router);
 void router_reply_no_route(struct router *router);
 void router_reply_redirect(struct router *router);
 void router_reply_direct(struct router *router);
+void router_reply_overload(struct router *router);
 void router_reply_failure(struct router *router, enum upstream_failure failure);
 void router_reply_reset(struct router *router, enum http_reset_reason reason);
 void router_reply_timeout(struct router *router, struct slice details);

@@ -147,6 +147,14 @@ static void modify_dropped_all(void *arg, struct header_map *headers) {
     }
 }
 
+void router_reply_overload(struct router *router) {
+    router_count(router, ROUTER_RQ_OVERLOAD_LOCAL_REPLY);
+    http_filter_info(&router->base)->upstream.attempts = 1; /* as Envoy counts it */
+    struct local_reply reply =
+        make_reply(503, SLICE("envoy overloaded"), SLICE("overload"), RESPONSE_FLAG_COUNT);
+    http_filter_local_reply(&router->base, &reply);
+}
+
 void router_reply_failure(struct router *router, enum upstream_failure failure) {
     struct local_reply reply = {.grpc_status = -1, .flag = RESPONSE_FLAG_COUNT};
     switch (failure) {

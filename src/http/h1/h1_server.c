@@ -227,6 +227,16 @@ static bool is_amid_message(const struct h1_codec *codec) {
            codec->read == H1_READ_CHUNKED || codec->read == H1_READ_TRAILERS;
 }
 
+static void refuse_overloaded(struct h1_codec *codec, struct buffer *input) {
+    codec->base.is_overloaded = false;
+    if (codec->read == H1_READ_DEAD ||
+        (codec->read == H1_READ_IDLE && !begin_request(codec, input))) {
+        return;
+    }
+    codec->fault = H1_FAULT(500, "overload");
+    request_fault(codec);
+}
+
 static enum status server_dispatch(struct http_codec *base, struct buffer *input,
                                    struct error *err) {
     struct h1_codec *codec = h1_codec_of(base);
@@ -236,6 +246,9 @@ static enum status server_dispatch(struct http_codec *base, struct buffer *input
     }
     codec->in_dispatch = true;
     codec->input = input;
+    if (base->is_overloaded) {
+        refuse_overloaded(codec, input);
+    }
     bool more = true;
     while (more && input->len > 0 && codec->read != H1_READ_DEAD) {
         if (codec->read == H1_READ_IDLE && !begin_request(codec, input)) {

@@ -111,6 +111,10 @@ static void goaway(struct http_codec *codec) {
     (void)nghttp2_submit_goaway(h2_awake(h2), NGHTTP2_FLAG_NONE,
                                 nghttp2_session_get_last_proc_stream_id(h2_awake(h2)),
                                 NGHTTP2_NO_ERROR, NULL, 0);
+    // Now: the owner may close the connection as soon as what is in the output has left.
+    if (!h2->is_flushing && !h2->is_dispatching) {
+        h2_produce(h2);
+    }
     h2_set_dirty(h2);
 }
 

@@ -19,42 +19,57 @@ static void reserve(struct h2_shared *shared, size_t count) {
     }
 }
 
-static bool ends_line(uint8_t c) {
-    return c == '\r' || c == '\n' || c == '\0';
-}
+/* How a well-known name goes into HPACK. */
+enum field_rule {
+    FIELD_DROPPED = 1, /* connection-specific (RFC 9113 §8.2.2), or what became a pseudo header */
+    FIELD_UNINDEXED = 2,
+    /* Different in every message: an entry made for each would only push out useful ones. One now and
+     * then keeps the name in the table, for which RFC 7541 has no entry, so that an index stands for it. */
+    FIELD_SEEDED = 4,
+};
 
-// One that could end a field in HTTP/1.1 at the next hop must not leave, whoever put it in the map.
-static bool is_safe(struct slice s) {
-    if (char_has_no_control(s.ptr, s.len)) {
-        return true;
-    }
+static const uint8_t field_rules[HEADER_ID_COUNT] = {
+    [HEADER_AUTHORITY] = FIELD_DROPPED,
+    [HEADER_METHOD] = FIELD_DROPPED,
+    [HEADER_PATH] = FIELD_DROPPED,
+    [HEADER_PROTOCOL] = FIELD_DROPPED,
+    [HEADER_SCHEME] = FIELD_DROPPED,
+    [HEADER_STATUS] = FIELD_DROPPED,
+    [HEADER_CONNECTION] = FIELD_DROPPED,
+    [HEADER_HOST] = FIELD_DROPPED,
+    [HEADER_HTTP2_SETTINGS] = FIELD_DROPPED,
+    [HEADER_KEEP_ALIVE] = FIELD_DROPPED,
+    [HEADER_PROXY_CONNECTION] = FIELD_DROPPED,
+    [HEADER_TRANSFER_ENCODING] = FIELD_DROPPED,
+    [HEADER_UPGRADE] = FIELD_DROPPED,
+    [HEADER_AUTHORIZATION] = FIELD_UNINDEXED,
+    [HEADER_PROXY_AUTHORIZATION] = FIELD_UNINDEXED,
+    [HEADER_CONTENT_LENGTH] = FIELD_UNINDEXED,
+    [HEADER_X_REQUEST_ID] = FIELD_SEEDED,
+    [HEADER_TRACEPARENT] = FIELD_SEEDED,
+    [HEADER_X_ENVOY_UPSTREAM_SERVICE_TIME] = FIELD_SEEDED,
+    [HEADER_X_FORWARDED_FOR] = FIELD_SEEDED,
+};
+
+static __attribute__((noinline)) bool has_no_line_end(struct slice s) {
     for (size_t i = 0; i < s.len; i++) {
-        if (ends_line(s.ptr[i])) {
+        if (s.ptr[i] == '\r' || s.ptr[i] == '\n' || s.ptr[i] == '\0') {
             return false;
         }
     }
     return true;
 }
 
+// One that could end a field in HTTP/1.1 at the next hop must not leave, whoever put it in the map.
+static inline __attribute__((always_inline)) bool is_safe(struct slice s) {
+    return char_has_no_control(s.ptr, s.len) || has_no_line_end(s);
+}
+
 static uint8_t index_flags(const struct header_entry *entry, bool is_seeding) {
-    if ((entry->flags & HEADER_FLAG_SENSITIVE) != 0) {
-        return NGHTTP2_NV_FLAG_NO_INDEX;
-    }
-    switch (entry->id) {
-    case HEADER_AUTHORIZATION:
-    case HEADER_PROXY_AUTHORIZATION:
-    case HEADER_CONTENT_LENGTH:
-        return NGHTTP2_NV_FLAG_NO_INDEX;
-    // Different in every message: an entry made for each would only push out useful ones. One now and
-    // then keeps the name in the table, for which RFC 7541 has no entry, so that an index stands for it.
-    case HEADER_X_REQUEST_ID:
-    case HEADER_TRACEPARENT:
-    case HEADER_X_ENVOY_UPSTREAM_SERVICE_TIME:
-    case HEADER_X_FORWARDED_FOR:
-        return is_seeding ? NGHTTP2_NV_FLAG_NONE : NGHTTP2_NV_FLAG_NO_INDEX;
-    default:
-        return NGHTTP2_NV_FLAG_NONE;
-    }
+    unsigned unindexed = FIELD_UNINDEXED | (is_seeding ? 0U : (unsigned)FIELD_SEEDED);
+    bool is_left_out =
+        (entry->flags & HEADER_FLAG_SENSITIVE) != 0 || (field_rules[entry->id] & unindexed) != 0;
+    return is_left_out ? NGHTTP2_NV_FLAG_NO_INDEX : NGHTTP2_NV_FLAG_NONE;
 }
 
 // nghttp2 takes pointers to const data through a non-const type.
@@ -117,25 +132,14 @@ static bool add_request_pseudo(struct field_list *list, const struct header_map 
     return !has_protocol || add_pseudo(list, HEADER_PROTOCOL, header_map_get(map, HEADER_PROTOCOL));
 }
 
-// Connection-specific fields (RFC 9113 §8.2.2) and what became a pseudo header.
 static bool is_dropped(const struct header_entry *entry) {
-    if (entry->name_len == 0 || entry->name_ptr[0] == ':') {
-        return true;
+    if (entry->id == HEADER_OTHER) {
+        return entry->name_len == 0 || entry->name_ptr[0] == ':';
     }
-    switch (entry->id) {
-    case HEADER_CONNECTION:
-    case HEADER_HOST:
-    case HEADER_HTTP2_SETTINGS:
-    case HEADER_KEEP_ALIVE:
-    case HEADER_PROXY_CONNECTION:
-    case HEADER_TRANSFER_ENCODING:
-    case HEADER_UPGRADE:
-        return true;
-    case HEADER_TE:
+    if (entry->id == HEADER_TE) {
         return !slice_equal_nocase(header_entry_value(entry), SLICE("trailers"));
-    default:
-        return false;
     }
+    return (field_rules[entry->id] & FIELD_DROPPED) != 0;
 }
 
 static bool add_entry(struct field_list *list, const struct header_entry *entry, bool is_seeding) {

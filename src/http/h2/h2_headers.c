@@ -20,24 +20,36 @@ void h2_block_begin(struct h2_stream *s) {
 }
 
 // Envoy resets such a stream and reports it as reset by the peer.
-static enum status charge(struct h2_stream *s, struct slice name, struct slice value) {
+static enum status refuse_over_limit(struct h2_stream *s) {
     const struct header_map *map = s->block;
     enum http_reset_reason reason =
         s->h2->is_server ? HTTP_RESET_REMOTE : HTTP_RESET_PROTOCOL_ERROR;
-    if (map->live >= map->max_count) {
-        return refuse(s, reason, "http2.too_many_headers", STATUS_LIMIT);
-    }
-    uint64_t total = (uint64_t)map->bytes + name.len + value.len + 32;
-    if (total > map->max_bytes) {
-        return refuse(s, reason, "http2.header_list_size_too_large", STATUS_LIMIT);
-    }
-    return STATUS_OK;
+    return refuse(s, reason,
+                  map->live >= map->max_count ? "http2.too_many_headers"
+                                              : "http2.header_list_size_too_large",
+                  STATUS_LIMIT);
 }
 
-static struct slice copy_text(struct arena *arena, struct slice text) {
+static const uint8_t *copy_text(struct arena *arena, struct slice text) {
     uint8_t *copy = arena_alloc_bytes(arena, text.len);
     char_copy(copy, text.ptr, text.len);
-    return slice_make(copy, text.len);
+    return copy;
+}
+
+// Charged before anything is copied: until then the entry refers to nghttp2's text.
+static enum status add_field(struct h2_stream *s, enum header_id id, struct slice name,
+                             struct slice value) {
+    struct header_map *map = s->block;
+    if (header_map_add_id(map, id, id == HEADER_OTHER ? name : header_id_name(id), value) !=
+        STATUS_OK) {
+        return refuse_over_limit(s);
+    }
+    struct header_entry *entry = &map->entries[map->count - 1];
+    if (id == HEADER_OTHER) {
+        entry->name_ptr = copy_text(map->arena, name);
+    }
+    entry->value_ptr = copy_text(map->arena, value);
+    return STATUS_OK;
 }
 
 enum status h2_block_add(struct h2_stream *s, struct slice name, struct slice value,
@@ -60,12 +72,9 @@ enum status h2_block_add(struct h2_stream *s, struct slice name, struct slice va
         h2_count(h2, HTTP2_STAT_REQUESTS_REJECTED_WITH_UNDERSCORES_IN_HEADERS);
         return refuse(s, HTTP_RESET_REMOTE, "http2.unexpected_underscore", STATUS_INVALID);
     }
-    TRY(charge(s, name, value));
-    struct header_map *map = s->block;
-    struct slice kept_name = id == HEADER_OTHER ? copy_text(map->arena, name) : header_id_name(id);
-    TRY(header_map_add_id(map, id, kept_name, copy_text(map->arena, value)));
+    TRY(add_field(s, id, name, value));
     if (is_sensitive && name.ptr[0] != ':') {
-        map->entries[map->count - 1].flags |= HEADER_FLAG_SENSITIVE;
+        s->block->entries[s->block->count - 1].flags |= HEADER_FLAG_SENSITIVE;
     }
     return STATUS_OK;
 }

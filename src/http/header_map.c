@@ -42,21 +42,27 @@ static uint64_t load_word(const uint8_t *text) {
     return word;
 }
 
-/* Names are short: a call of memcmp would cost more than the words that they are. */
+static uint32_t load_half(const uint8_t *text) {
+    uint32_t half;
+    memcpy(&half, text, sizeof(half));
+    return half;
+}
+
+/* Names are short: a call of memcmp would cost more than the words that they are, the last of which may
+ * overlap the one before. `len` is not 0. */
 static bool is_same_text(const uint8_t *a, const uint8_t *b, size_t len) {
-    size_t at = 0;
-    for (; at + 8 <= len; at += 8) {
-        if (load_word(a + at) != load_word(b + at)) {
-            return false;
-        }
-    }
     if (len >= 8) {
+        for (size_t at = 0; at + 8 < len; at += 8) {
+            if (load_word(a + at) != load_word(b + at)) {
+                return false;
+            }
+        }
         return load_word(a + len - 8) == load_word(b + len - 8);
     }
-    while (at < len && a[at] == b[at]) {
-        at++;
+    if (len >= 4) {
+        return load_half(a) == load_half(b) && load_half(a + len - 4) == load_half(b + len - 4);
     }
-    return at == len;
+    return a[0] == b[0] && a[len / 2] == b[len / 2] && a[len - 1] == b[len - 1];
 }
 
 enum header_id header_id_of(struct slice name) {

@@ -19,8 +19,8 @@ void block_pool_deinit(struct block_pool *pool) {
     block_pool_trim(pool);
 }
 
-static void count_growth(struct block_growth *growth, size_t bytes) {
-    if (growth == NULL || growth->budget_bytes == NULL) {
+void block_growth_add(struct block_growth *growth, size_t bytes) {
+    if (growth->budget_bytes == NULL) {
         return;
     }
     growth->bytes += bytes;
@@ -30,16 +30,20 @@ static void count_growth(struct block_growth *growth, size_t bytes) {
     }
 }
 
+void block_growth_subtract(struct block_growth *growth, size_t bytes) {
+    growth->bytes -= bytes < growth->bytes ? bytes : growth->bytes;
+}
+
 static __attribute__((noinline)) void *new_block(struct block_pool *pool) {
-    count_growth(pool->growth, pool->block_bytes);
+    if (pool->growth != NULL) {
+        block_growth_add(pool->growth, pool->block_bytes);
+    }
     return mem_alloc(pool->block_bytes);
 }
 
 static __attribute__((noinline)) void give_back(struct block_pool *pool, struct free_block *block) {
-    struct block_growth *growth = pool->growth;
-    if (growth != NULL) {
-        size_t bytes = pool->block_bytes;
-        growth->bytes -= bytes < growth->bytes ? bytes : growth->bytes;
+    if (pool->growth != NULL) {
+        block_growth_subtract(pool->growth, pool->block_bytes);
     }
     mem_free(block);
 }

@@ -21,6 +21,10 @@ struct block_growth {
     void *arg;
 };
 
+/* Memory of another kind that the thread took, or gave back. */
+void block_growth_add(struct block_growth *growth, size_t bytes);
+void block_growth_subtract(struct block_growth *growth, size_t bytes);
+
 struct block_pool {
     void *free_list;
     size_t block_bytes;

@@ -32,7 +32,7 @@ struct io_context {
     struct mailbox *mailbox;
     struct buffer_pool buffers;
     struct block_pool arena_blocks;
-    struct block_growth growth; /* of both */
+    struct block_growth growth; /* of both, and of connections */
     struct random random;
     const struct config_snapshot *snapshot; /* current; swapped between callbacks, at a loop turn */
     struct upstream_manager *upstream; /* this thread's pools and balancers; NULL before set-up */

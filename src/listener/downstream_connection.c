@@ -14,6 +14,8 @@
 #include "src/tls/tls_transport.h"
 
 enum { DOWNSTREAM_CONNECTION_MAGIC = 0x64636f6e, DELAYED_CLOSE_MS = 1000 };
+/* What one connection costs at the least: its structs here, its socket in the kernel. */
+enum { CONNECTION_BYTES = 4096 };
 enum { FIRST_TEXT_BYTES = 64, MAX_TEXT_BYTES = 1024 };
 
 static uint64_t now_us(const struct downstream_connection *conn) {
@@ -59,6 +61,7 @@ static void free_connection(void *arg) {
     struct worker_listener *listener = conn->listener;
     list_remove(&conn->node);
     worker_listener_closed(listener, conn);
+    block_growth_subtract(&conn->io->growth, CONNECTION_BYTES);
     conn->magic = 0;
     arena_deinit(&conn->arena);
     mem_free(conn);
@@ -347,6 +350,7 @@ void downstream_connection_accept(struct worker_listener *listener, struct liste
         .traffic_direction = config->traffic_direction,
         .accepted_us = event_loop_now_us(io->loop),
     };
+    block_growth_add(&io->growth, CONNECTION_BYTES);
     config_pin(io, &config->part);
     list_push_back(&listener->connections, &conn->node);
     downstream_inspect_start(conn, fd, local, remote);

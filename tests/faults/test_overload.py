@@ -73,6 +73,7 @@ def test_requests_are_refused_while_memory_is_short(rig):
 
 GROUP_LIMIT = 32 * MIB
 CLIENTS = 1000
+MANY = 9000  # connections
 RESETS = "envoy.overload_actions.reset_high_memory_stream.count"
 
 
@@ -85,6 +86,18 @@ def small_group(rig, tmp_path):
     rig.runner.stop_all()
     programs.wait_until(group.is_empty, "the group is empty")
     group.close()
+
+
+def sum_rejected(proxy):
+    lines = proxy.get_admin("/stats?filter=downstream_cx_overload_reject")[1].splitlines()
+    return sum(int(line.rpartition(" ")[2]) for line in lines)
+
+
+def is_served(port):
+    try:
+        return clients.Http1(port).get("/").status == 200
+    except (AssertionError, ConnectionError):
+        return False
 
 
 def check_survival(rig, group, proxy):
@@ -101,6 +114,26 @@ def test_uploads_that_nobody_reads_do_not_overfill_a_small_group(rig, small_grou
     uploads = [stalled_origin.Upload(proxy.port(), 10 * MIB) for _ in range(CLIENTS)]
     stalled_origin.push_until_stalled(uploads, 0.5, may_be_reset=True)
     check_survival(rig, small_group, proxy)
+
+
+def test_connections_do_not_overfill_a_small_group(rig, small_group):
+    """Heads that never end: each connection costs some 4 KiB and has no stream that holds anything."""
+    working = rig.origin()
+    proxy = rig.proxy(stalled_origin.bootstrap(working.port, working.port))
+    held, resets = [], 0
+    for _ in range(MANY):
+        try:
+            held.append(programs.connect(proxy.port()))
+            held[-1].sendall(b"GET / HTTP/1.1\r\nhost: a\r\nx: ")
+        except ConnectionError:
+            resets += 1
+    proxy.check_alive()
+    assert small_group.kills() == 0
+    assert small_group.number("memory.max_usage_in_bytes") < GROUP_LIMIT
+    programs.wait_until(lambda: sum_rejected(proxy) > 0, "none was refused")
+    for connection in held:
+        connection.close()
+    programs.wait_until(lambda: is_served(proxy.port()), "served", 30)
 
 
 def test_downloads_that_nobody_reads_do_not_overfill_a_small_group(rig, small_group):

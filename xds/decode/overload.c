@@ -31,7 +31,7 @@ typedef Envoy__Extensions__ResourceMonitors__InjectedResource__V3__InjectedResou
 /* A burst fills megabytes within a second; a reading is three small files. */
 enum { DEFAULT_REFRESH_MS = 1000, EDGE_REFRESH_MS = 250, EDGE_PRESSED_MS = 25 };
 /* Whatever a stream holds, it holds in pieces of this size (BUFFER_CHUNK_BYTES). */
-enum { EDGE_TRACKED_POWER = 14 };
+enum { EDGE_TRACKED_POWER = 14, EDGE_MIN_IDLE_MS = 1000 };
 
 /* ---- monitors ---- */
 
@@ -398,6 +398,8 @@ static const struct overload_action_config edge_actions[] = {
     {OVERLOAD_DISABLE_HTTP_KEEPALIVE, &edge_triggers[1], 1},
     {OVERLOAD_STOP_ACCEPTING_REQUESTS, &edge_triggers[2], 1},
     {OVERLOAD_RESET_HIGH_MEMORY_STREAM, &edge_triggers[3], 1},
+    {OVERLOAD_REDUCE_TIMEOUTS, &edge_triggers[3], 1},
+    {OVERLOAD_REJECT_INCOMING_CONNECTIONS, &edge_triggers[2], 1},
 };
 static const struct overload_config edge_default = {
     .refresh_interval_ms = EDGE_REFRESH_MS,
@@ -406,6 +408,9 @@ static const struct overload_config edge_default = {
     .monitor_count = ARRAY_LEN(edge_monitors),
     .actions = edge_actions,
     .action_count = ARRAY_LEN(edge_actions),
+    .timers = {[OVERLOAD_TIMER_CONNECTION_IDLE] = {.is_scaled = true,
+                                                   .has_min_timeout = true,
+                                                   .min_timeout_ms = EDGE_MIN_IDLE_MS}},
     .tracked_power = EDGE_TRACKED_POWER,
 };
 

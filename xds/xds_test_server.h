@@ -59,11 +59,9 @@ static inline struct xds_stream *world_stream_open(struct xds_channel *channel, 
 }
 
 static inline const char *short_type(const char *type_url) {
-    static const char *const names[][2] = {{"Cluster", "CDS"},
-                                           {"ClusterLoadAssignment", "EDS"},
-                                           {"Listener", "LDS"},
-                                           {"RouteConfiguration", "RDS"},
-                                           {"Secret", "SDS"}};
+    static const char *const names[][2] = {{"Cluster", "CDS"},  {"ClusterLoadAssignment", "EDS"},
+                                           {"Listener", "LDS"}, {"RouteConfiguration", "RDS"},
+                                           {"Secret", "SDS"},   {"Runtime", "RTDS"}};
     const char *dot = strrchr(type_url, '.');
     for (size_t i = 0; dot != NULL && i < ARRAY_LEN(names); i++) {
         if (strcmp(dot + 1, names[i][0]) == 0) {
@@ -233,6 +231,7 @@ static inline struct xds *world_xds(struct world *w, const char *bootstrap, stru
         .transport = &w->transport,
         .bootstrap = (const Envoy__Config__Bootstrap__V3__Bootstrap *)test_message(
             "envoy.config.bootstrap.v3.Bootstrap", bootstrap, &w->arena),
+        .runtime = w->runtime,
         .on_initialized = world_initialized,
         .arg = w};
     return xds_new(&options, err);

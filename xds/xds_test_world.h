@@ -35,6 +35,7 @@ struct world {
     struct filter_registry registry;
     struct decode_context decode;
     struct arena arena;
+    const struct runtime_config *runtime; /* NULL: no layers */
     struct xds_transport transport;
     struct xds_stream *stream; /* the newest that is open; NULL: none */
     unsigned opened;

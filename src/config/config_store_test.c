@@ -10,6 +10,7 @@
 #include "src/event/event_loop.h"
 #include "src/event/io_context.h"
 #include "src/event/mailbox.h"
+#include "src/runtime/runtime.h"
 
 struct fixture {
     struct io_context control, worker;
@@ -104,6 +105,34 @@ START_TEST(config_store_publishes_once_at_the_end_of_the_turn) {
     ck_assert_uint_eq(slot, config_store_slot(fixture.store, CONFIG_CLUSTER, SLICE("b")));
     ck_assert_uint_eq(config_snapshot_find(fixture.worker.snapshot, CONFIG_CLUSTER, SLICE("c")),
                       CONFIG_SLOT_NONE);
+    fixture_deinit(&fixture);
+}
+END_TEST
+
+START_TEST(config_store_publishes_what_the_runtime_says) {
+    struct fixture fixture;
+    fixture_init(&fixture);
+    struct runtime *runtime = config_store_runtime(fixture.store);
+    struct runtime_layer *layer = runtime_add_layer(runtime, SLICE("l"));
+    uint32_t key = runtime_key(runtime, SLICE("k"));
+    // A key that nobody sets is no news.
+    config_store_publish(fixture.store);
+    fixture_run(&fixture);
+    ck_assert_uint_eq(fixture.worker_swaps, 0);
+    runtime_layer_set(layer, SLICE("k"), SLICE("5"), runtime_value_of_number(5));
+    runtime_loaded(runtime, &(struct runtime_load){0});
+    const struct runtime_table *before = fixture.worker.snapshot->runtime;
+    ck_assert_uint_eq(runtime_integer(before, key, 1), 1);
+    fixture_run(&fixture);
+    ck_assert_uint_eq(fixture.worker_swaps, 1);
+    ck_assert_uint_eq(fixture.last_change_count, 0);
+    ck_assert_uint_eq(runtime_integer(fixture.worker.snapshot->runtime, key, 1), 5);
+    ck_assert_uint_eq(runtime_integer(fixture.control.snapshot->runtime, key, 1), 5);
+    // The same table goes along with what else changes.
+    put(&fixture, CONFIG_CLUSTER, "a", part_new(CONFIG_CLUSTER, "a", NULL));
+    const struct runtime_table *same = fixture.worker.snapshot->runtime;
+    fixture_run(&fixture);
+    ck_assert_ptr_eq(fixture.worker.snapshot->runtime, same);
     fixture_deinit(&fixture);
 }
 END_TEST
@@ -538,6 +567,7 @@ int main(void) {
     TCase *tcase = tcase_create("all");
     tcase_add_test(tcase, config_part_cleanups_run_last_first);
     tcase_add_test(tcase, config_store_publishes_once_at_the_end_of_the_turn);
+    tcase_add_test(tcase, config_store_publishes_what_the_runtime_says);
     tcase_add_test(tcase, config_store_change_and_back_publishes_nothing);
     tcase_add_test(tcase, config_store_replaced_part_is_freed_when_all_have_swapped);
     tcase_add_test(tcase, config_store_removed_name_is_not_found);

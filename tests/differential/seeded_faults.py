@@ -58,6 +58,10 @@ FAULTS = (
     Fault("the admin interface refuses a method with another status",
           "src/admin/admin_router.c", 'admin_answer(request, 405, "Method ");',
           'admin_answer(request, 400, "Method ");', ["admin/methods"]),
+    Fault("the first layer of the runtime wins", "src/runtime/runtime.c",
+          "        const struct runtime_layer *layer = runtime->layers[i - 1];",
+          "        const struct runtime_layer *layer = runtime->layers[runtime->layer_count - i];",
+          ["runtime/values"]),
 )
 
 

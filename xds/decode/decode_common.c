@@ -282,6 +282,10 @@ static const struct ledger_field header_value[] = {
     LEDGER_OK("raw_value"),
 };
 static const struct ledger_field all_fields[] = {LEDGER_OK("*")};
+static const struct ledger_field runtime_double[] = {
+    LEDGER_OK("default_value"),
+    {"runtime_key", LEDGER_IGNORED, "balancers take the default value"},
+};
 static const struct ledger_field format_string[] = {
     LEDGER_OK("text_format"),
     LEDGER_OK("json_format"),
@@ -334,7 +338,7 @@ const struct ledger_message ledger_common[] = {
     LEDGER_MESSAGE("envoy.type.v3.Percent", all_fields),
     LEDGER_MESSAGE("envoy.type.v3.Int64Range", all_fields),
     LEDGER_MESSAGE("envoy.config.core.v3.RuntimeFractionalPercent", all_fields),
-    LEDGER_MESSAGE("envoy.config.core.v3.RuntimeDouble", all_fields),
+    LEDGER_MESSAGE("envoy.config.core.v3.RuntimeDouble", runtime_double),
     LEDGER_MESSAGE("envoy.config.core.v3.RuntimeUInt32", all_fields),
     LEDGER_MESSAGE("envoy.config.core.v3.RuntimeFeatureFlag", all_fields),
     LEDGER_MESSAGE("envoy.config.core.v3.SubstitutionFormatString", format_string),

@@ -92,6 +92,11 @@ struct filter_chain_config {
 };
 
 /* CONFIG_LISTENER; pinned by its connections. */
+/* Connections of all threads under one version of a listener; in its part, which they pin. */
+struct listener_open {
+    _Alignas(64) _Atomic uint64_t count;
+};
+
 struct listener_part {
     struct config_part part;
     struct slice stat_prefix;        /* "0.0.0.0_8080" or stat_prefix */
@@ -113,6 +118,8 @@ struct listener_part {
     uint32_t per_connection_buffer_limit_bytes; /* 1 MiB; edge 32 KiB */
     uint32_t max_connections_per_event;         /* 0: until dry */
     bool ignore_global_connection_limit;
+    uint32_t connection_limit_key; /* of the runtime; no other limit is there */
+    struct listener_open *open;
     bool bypass_overload;
     bool drain_modify_only;
     enum { TRAFFIC_UNSPECIFIED, TRAFFIC_INBOUND, TRAFFIC_OUTBOUND } traffic_direction;

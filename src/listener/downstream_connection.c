@@ -57,6 +57,9 @@ static void free_connection(void *arg) {
     if (conn->removal != NULL) {
         timer_cancel(&conn->removal->deadline);
     }
+    if (conn->config->open != NULL) {
+        atomic_fetch_sub_explicit(&conn->config->open->count, 1, memory_order_relaxed);
+    }
     config_unpin(conn->io, &conn->config->part);
     struct worker_listener *listener = conn->listener;
     list_remove(&conn->node);

@@ -110,6 +110,24 @@ static bool take_global_slot(struct worker_listener *listener) {
     return false;
 }
 
+static void give_global_slot_back(const struct worker_listener *listener) {
+    atomic_fetch_sub_explicit(&listener->owner->options.limits->connections, 1,
+                              memory_order_relaxed);
+}
+
+/* Given back by the connection (downstream_connection.c). */
+static bool take_listener_slot(const struct worker_listener *listener) {
+    const struct listener_part *config = listener->config;
+    uint64_t limit = runtime_integer(config_runtime(worker_listener_io(listener)),
+                                     config->connection_limit_key, UINT64_MAX);
+    if (config->open == NULL ||
+        atomic_fetch_add_explicit(&config->open->count, 1, memory_order_relaxed) < limit) {
+        return true;
+    }
+    atomic_fetch_sub_explicit(&config->open->count, 1, memory_order_relaxed);
+    return false;
+}
+
 /* An overloaded process spends nothing on those it will not serve: no waiting for their last bytes. */
 static bool is_rejected(const struct worker_listener *listener, int fd) {
     struct io_context *io = worker_listener_io(listener);
@@ -155,6 +173,12 @@ static void on_acceptable(void *arg, unsigned flags) {
         }
         if (!take_global_slot(listener)) {
             stats_inc(listener->stats, io->index, LISTENER_DOWNSTREAM_GLOBAL_CX_OVERFLOW);
+            (void)close(fd);
+            continue;
+        }
+        if (!take_listener_slot(listener)) {
+            stats_inc(listener->stats, io->index, LISTENER_DOWNSTREAM_CX_OVERFLOW);
+            give_global_slot_back(listener);
             (void)close(fd);
             continue;
         }
@@ -332,7 +356,7 @@ void worker_listener_closed(struct worker_listener *listener, struct downstream_
     (void)conn;
     listener->connection_count--;
     listeners->connection_count--;
-    atomic_fetch_sub_explicit(&listeners->options.limits->connections, 1, memory_order_relaxed);
+    give_global_slot_back(listener);
     if (listener->config == NULL && listener->connection_count == 0) {
         free_listener(listener);
     }

@@ -11,7 +11,6 @@ struct rule {
 
 /* The first that fits counts. */
 static const struct rule rules[] = {
-    {SLICE_INIT("envoy.resource_limits.listener."), "listeners have no limit of their own"},
     {SLICE_INIT("upstream.maintenance_mode."), "there is no maintenance mode"},
     {SLICE_INIT("upstream.zone_routing."), "there is no zone-aware routing"},
     {SLICE_INIT("upstream."), "nothing reads it"},

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "envoy/config/listener/v3/listener.pb-c.h"
+#include "src/runtime/runtime.h"
 #include "xds/decode/access_log.h"
 #include "xds/decode/decode_common.h"
 #include "xds/decode/filter_chain.h"
@@ -205,6 +206,12 @@ static struct config_part *decode_listener(struct decoder *d, const ProtobufCMes
                                 .is_static = d->options->is_static};
     part->part.owner = decode_owner(d, &owner);
     part->shell_hash = shell_hash(d, from);
+    part->open =
+        arena_alloc_aligned(d->config.arena, sizeof(*part->open), _Alignof(struct listener_open));
+    atomic_init(&part->open->count, 0);
+    struct slice limit =
+        arena_printf(d->scratch, "envoy.resource_limits.listener.%s.connection_limit", from->name);
+    part->connection_limit_key = runtime_key(config_store_runtime(d->config.store), limit);
     if (decode_sections(d, from, part) && d->context->chain_index_new != NULL) {
         part->chain_index = d->context->chain_index_new(part, d->config.arena);
     }

@@ -269,9 +269,12 @@ static inline void fuzz_feed(struct fuzz_world *world, const uint8_t *bytes, siz
     }
 }
 
+/* Packing in between is slow: pieces are not small then. */
 static inline void fuzz_feed_pieces(struct fuzz_world *world, const uint8_t *bytes, size_t len,
                                     uint8_t piece) {
-    size_t step = piece == 0 ? len : piece;
+    const struct h2_shared *shared = world->io.h2_shared;
+    size_t least = shared->rest.delay_ms == 0 ? 32 : 1;
+    size_t step = piece == 0 ? len : piece < least ? least : piece;
     for (size_t at = 0; at < len; at += step) {
         fuzz_feed(world, bytes + at, len - at < step ? len - at : step);
     }

@@ -98,8 +98,9 @@ static inline bool overload_hits(const struct overload_state *state, enum overlo
 }
 
 /* Draws and counts. */
-bool load_shed_draw(const struct overload_state *state, enum load_shed_point point,
-                    struct io_context *io);
+__attribute__((noinline, cold)) bool load_shed_draw(const struct overload_state *state,
+                                                    enum load_shed_point point,
+                                                    struct io_context *io);
 
 /* True: what has come to the point is to be turned away. */
 static inline bool load_is_shed(const struct overload_state *state, enum load_shed_point point,

@@ -13,8 +13,9 @@
 struct timer;
 
 /* `ms` at `scale`, of OVERLOAD_SATURATED: all of it at 0, the configured minimum at full scale. */
-uint32_t overload_scaled_timeout(const struct overload_config *config, enum overload_timer timer,
-                                 uint32_t scale, uint32_t ms);
+__attribute__((noinline, cold)) uint32_t
+overload_scaled_timeout(const struct overload_config *config, enum overload_timer timer,
+                        uint32_t scale, uint32_t ms);
 
 /* What of a timeout of `ms` holds now. */
 static inline uint32_t overload_timeout(const struct io_context *io, enum overload_timer timer,

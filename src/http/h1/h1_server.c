@@ -227,12 +227,8 @@ static bool is_amid_message(const struct h1_codec *codec) {
            codec->read == H1_READ_CHUNKED || codec->read == H1_READ_TRAILERS;
 }
 
-static void refuse_overloaded(struct h1_codec *codec, struct buffer *input) {
+static void refuse_overloaded(struct h1_codec *codec) {
     codec->base.is_overloaded = false;
-    if (codec->read == H1_READ_DEAD ||
-        (codec->read == H1_READ_IDLE && !begin_request(codec, input))) {
-        return;
-    }
     codec->fault = H1_FAULT(500, "overload");
     request_fault(codec);
 }
@@ -246,12 +242,13 @@ static enum status server_dispatch(struct http_codec *base, struct buffer *input
     }
     codec->in_dispatch = true;
     codec->input = input;
-    if (base->is_overloaded) {
-        refuse_overloaded(codec, input);
-    }
     bool more = true;
     while (more && input->len > 0 && codec->read != H1_READ_DEAD) {
         if (codec->read == H1_READ_IDLE && !begin_request(codec, input)) {
+            break;
+        }
+        if (base->is_overloaded) {
+            refuse_overloaded(codec);
             break;
         }
         h1_read_all(codec, input);

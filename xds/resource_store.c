@@ -175,6 +175,7 @@ static void take(struct stored_resource *resource, struct decode_result *result,
     resource->state = RESOURCE_READY;
     replace_text(&resource->error, SLICE(""));
     publish(resource);
+    xds_subscription_count_reload(resource->subscription);
     watch_files(resource, raw);
     tell_users(resource);
 }

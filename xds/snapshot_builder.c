@@ -36,6 +36,7 @@ struct snapshot_builder {
     struct warm_context warm;
     struct hash_map clusters, listeners; /* struct record by name */
     uint32_t clusters_warming, listeners_warming;
+    uint64_t changes;
 };
 
 /* ---- records ---- */
@@ -235,6 +236,7 @@ static void apply_decoded(struct application *application, struct record *record
         return;
     }
     forget_error(record);
+    application->builder->changes++;
     if (begin(record, result, &err) != STATUS_OK) {
         reject(application, record, raw, version, slice_from_string(err.message));
     }
@@ -410,6 +412,10 @@ struct slice snapshot_builder_apply(struct snapshot_builder *builder,
     }
     clear_marks(&application);
     return with_headline(&application);
+}
+
+uint64_t snapshot_builder_changes(const struct snapshot_builder *builder) {
+    return builder->changes;
 }
 
 /* ---- the bootstrap ---- */

@@ -41,6 +41,9 @@ struct slice snapshot_builder_apply(struct snapshot_builder *builder,
                                     const struct resource_type *type,
                                     const struct discovery_response *response, struct arena *arena);
 
+/* How many resources were added or changed so far. */
+uint64_t snapshot_builder_changes(const struct snapshot_builder *builder);
+
 /* All clusters of the start are there: tasks of listeners (src/config/config_task.h) may ask them. */
 void snapshot_builder_run_tasks(struct snapshot_builder *builder);
 

@@ -12,7 +12,8 @@
 #include "xds/wire_check.h"
 
 static const struct stat_def stat_defs[] = {SUBSCRIPTION_STATS(STAT_DEF)};
-static const struct stat_table stat_table = {"subscription", stat_defs, SUBSCRIPTION_STAT_COUNT};
+static const struct stat_table stat_table = {"subscription", stat_defs, SUBSCRIPTION_CONFIG_RELOAD};
+static const struct stat_table reload_stat_table = {"reload", stat_defs, SUBSCRIPTION_STAT_COUNT};
 
 /* ---- lives ---- */
 
@@ -191,6 +192,19 @@ static void keep_version(struct xds_subscription *s, struct slice version) {
     uint32_t thread = control_of(s)->index;
     stats_set(s->stats, thread, SUBSCRIPTION_VERSION, slice_xxhash64(version, 0));
     stats_set(s->stats, thread, SUBSCRIPTION_UPDATE_TIME,
+              event_loop_wall_us(control_of(s)->loop) / 1000);
+}
+
+static bool counts_reloads(const struct xds_subscription *s) {
+    return s->type == &resource_type_cluster || s->type == &resource_type_route;
+}
+
+void xds_subscription_count_reload(struct xds_subscription *s) {
+    if (s == NULL || !counts_reloads(s)) {
+        return;
+    }
+    count(s, SUBSCRIPTION_CONFIG_RELOAD);
+    stats_set(s->stats, control_of(s)->index, SUBSCRIPTION_CONFIG_RELOAD_TIME_MS,
               event_loop_wall_us(control_of(s)->loop) / 1000);
 }
 
@@ -500,7 +514,8 @@ enum status xds_subscribe(struct xds_client *client, const struct xds_subscripti
     list_init(&s->lives);
     list_push_back(&client->subscriptions, &s->node);
     timer_init(&s->fetch_timer, on_fetch_timeout, s);
-    s->stats = stats_scope_get(client->options.stats, options->stat_prefix, &stat_table);
+    s->stats = stats_scope_get(client->options.stats, options->stat_prefix,
+                               counts_reloads(s) ? &reload_stat_table : &stat_table);
     enum status status = open_source(s, options->config_source, err);
     if (status != STATUS_OK) {
         xds_subscription_free(s);

@@ -28,7 +28,9 @@ struct xds_subscription;
     X(INIT_FETCH_TIMEOUT, "init_fetch_timeout", COUNTER, "nothing came in the first fetch's time") \
     X(UPDATE_TIME, "update_time", GAUGE, "wall clock of the last accepted response, ms")           \
     X(VERSION, "version", GAUGE, "hash of the last accepted version's text")                       \
-    X(UPDATE_DURATION, "update_duration", HISTOGRAM, "time to apply a response, ms")
+    X(UPDATE_DURATION, "update_duration", HISTOGRAM, "time to apply a response, ms")               \
+    X(CONFIG_RELOAD, "config_reload", COUNTER, "clusters, routes: responses that were taken over") \
+    X(CONFIG_RELOAD_TIME_MS, "config_reload_time_ms", GAUGE, "wall clock of the last of them")
 
 #define SUBSCRIPTION_STAT_ID(id, name, kind, doc) SUBSCRIPTION_##id,
 enum subscription_stat { SUBSCRIPTION_STATS(SUBSCRIPTION_STAT_ID) SUBSCRIPTION_STAT_COUNT };
@@ -59,6 +61,9 @@ void xds_subscription_free(struct xds_subscription *subscription); /* NULL allow
 
 /* A further user of the same name: where the protocol has full requests, it is sent again. */
 void xds_subscription_renew(struct xds_subscription *subscription);
+
+/* A response changed something; Envoy counts it for clusters and routes only. NULL allowed. */
+void xds_subscription_count_reload(struct xds_subscription *subscription);
 
 /* version_info of the last accepted response; empty before. */
 struct slice xds_subscription_version(const struct xds_subscription *subscription);

@@ -53,8 +53,13 @@ static void on_unknown_field(void *arg, bool is_static) {
 static struct slice on_update(void *arg, const struct discovery_response *response,
                               struct arena *arena) {
     struct wildcard *wildcard = arg;
+    const struct snapshot_builder *builder = wildcard->xds->builder;
+    uint64_t changes = snapshot_builder_changes(builder);
     struct slice error =
         snapshot_builder_apply(wildcard->xds->builder, wildcard->type, response, arena);
+    if (error.len == 0 && snapshot_builder_changes(builder) != changes) {
+        xds_subscription_count_reload(wildcard->subscription);
+    }
     wildcard->is_settled = true;
     advance_soon(wildcard->xds);
     return error;

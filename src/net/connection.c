@@ -68,6 +68,7 @@ struct connection {
     bool is_peer_end_known; /* the kernel told of the peer's FIN */
     bool is_read_ended;     /* ... and it was read */
     bool is_timed_out;
+    bool is_delay_over;
     bool lingers; /* STATE_LINGERING follows STATE_FLUSHING */
     bool enable_half_close;
     bool detect_early_close;
@@ -484,6 +485,7 @@ static void on_timer(void *arg) {
     struct connection *conn = arg;
     enter(conn);
     conn->is_timed_out = !is_closing(conn);
+    conn->is_delay_over = !conn->is_timed_out;
     finish(conn, CONNECTION_LOCAL_CLOSE);
     leave(conn);
 }
@@ -747,4 +749,8 @@ bool connection_was_reset(const struct connection *conn) {
 
 bool connection_timed_out(const struct connection *conn) {
     return conn->is_timed_out;
+}
+
+bool connection_delay_is_over(const struct connection *conn) {
+    return conn->is_delay_over;
 }

@@ -117,5 +117,7 @@ struct slice connection_failure_reason(const struct connection *conn);
 bool connection_was_reset(const struct connection *conn);
 /* True where the failure was the connect timeout (flags, retries). */
 bool connection_timed_out(const struct connection *conn);
+/* True where the delayed close ended it: the peer did not close in that time. */
+bool connection_delay_is_over(const struct connection *conn);
 
 #endif

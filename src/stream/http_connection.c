@@ -425,6 +425,9 @@ static void on_event(struct network_filter *f, enum connection_event event) {
         return;
     }
     conn->drain = HTTP_CONNECTION_CLOSED;
+    if (connection_delay_is_over(socket_of(conn))) {
+        http_connection_count(conn, HCM_DOWNSTREAM_CX_DELAYED_CLOSE_TIMEOUT);
+    }
     if (!conn->is_destroy_counted) {
         count_destroy(conn, event == CONNECTION_LOCAL_CLOSE && !conn->input_ended);
     }

@@ -103,6 +103,7 @@ void http_stream_abort(struct http_stream *stream, enum http_reset_reason reason
         stream->info.response_code_details = details;
     }
     http_connection_count(stream->conn, HCM_DOWNSTREAM_RQ_TX_RESET);
+    http_connection_count(stream->conn, HCM_DOWNSTREAM_RQ_RX_RESET); /* all resets, as in Envoy */
     struct http_codec_stream *codec = stream->codec;
     if (codec != NULL) {
         collect_codec_facts(stream);
@@ -124,13 +125,19 @@ void http_stream_overload_reset(struct http_stream *stream) {
     }
 }
 
+/* What was left of the request counts as reset. */
+static void count_early_response(struct http_stream *stream) {
+    http_connection_count(stream->conn, HCM_DOWNSTREAM_RQ_RESPONSE_BEFORE_RQ_COMPLETE);
+    http_connection_count(stream->conn, HCM_DOWNSTREAM_RQ_RX_RESET);
+}
+
 void http_stream_response_ended(struct http_stream *stream) {
     stream->response = STREAM_HALF_ENDED;
     if (stream->is_finished || stream->request == STREAM_HALF_ENDED || stream->codec == NULL) {
         return;
     }
     /* Answered before the request was whole: the rest is not wanted (RFC 9113 §8.1, RFC 9112 §9.6). */
-    http_connection_count(stream->conn, HCM_DOWNSTREAM_RQ_RESPONSE_BEFORE_RQ_COMPLETE);
+    count_early_response(stream);
     struct http_codec_stream *codec = stream->codec;
     collect_codec_facts(stream);
     stream->codec = NULL;
@@ -430,7 +437,7 @@ static void on_stream_closed(void *arg) {
     struct http_stream *stream = arg;
     CHECK_MAGIC(stream, HTTP_STREAM_MAGIC);
     if (stream->request != STREAM_HALF_ENDED) { /* an HTTP/1.1 codec gives the rest up by itself */
-        http_connection_count(stream->conn, HCM_DOWNSTREAM_RQ_RESPONSE_BEFORE_RQ_COMPLETE);
+        count_early_response(stream);
     }
     http_stream_finish(stream);
 }

@@ -30,15 +30,20 @@ void circuit_breaker_init(struct circuit_breaker *breaker, bool is_high,
     breaker->stats = stats;
 }
 
+/* A limit of nothing never opens by a request that was taken: as in Envoy its gauge stays at 0. */
+static bool is_open(uint32_t used, uint32_t max) {
+    return max > 0 && used >= max;
+}
+
 static void set_max(struct circuit_breaker *breaker, uint32_t thread,
                     enum breaker_resource resource, uint32_t max, bool was_tracked,
                     bool is_tracked) {
     uint32_t used = circuit_breaker_used(breaker, resource);
     uint32_t before = circuit_breaker_max(breaker, resource);
     atomic_store_explicit(&breaker->max[resource], max, memory_order_relaxed);
-    if (used >= before && used < max) {
+    if (is_open(used, before) && !is_open(used, max)) {
         stats_dec(breaker->stats, thread, open_gauge(breaker, resource));
-    } else if (used < before && used >= max) {
+    } else if (!is_open(used, before) && is_open(used, max)) {
         stats_inc(breaker->stats, thread, open_gauge(breaker, resource));
     }
     // The gauge is the sum of all threads' cells: the limit in ours, minus one for each that is taken.

@@ -102,6 +102,7 @@ static enum member_change refresh_members(struct managed_cluster *cluster,
         .assignment = assignment_of(generation),
         .inputs = &inputs,
         .now_us = now_us(cluster->manager),
+        .thread = cluster->manager->control->index,
         .on_event = on_member,
         .arg = cluster,
     };

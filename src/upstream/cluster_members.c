@@ -89,6 +89,7 @@ static struct host *join(const struct member_update *update, const struct member
                                  update->state->thread_count);
     atomic_store_explicit(&host->added_us, update->now_us, memory_order_relaxed);
     hash_map_put(&update->state->hosts, host->address_text, host);
+    stats_inc(update->state->stats, update->thread, CLUSTER_STAT_DEFAULT_TOTAL_MATCH_COUNT);
     return host;
 }
 

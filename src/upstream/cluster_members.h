@@ -46,6 +46,7 @@ struct member_update {
     const struct endpoint_part *assignment; /* policy; NULL: defaults */
     const struct member_inputs *inputs;
     uint64_t now_us;
+    uint32_t thread; /* of the statistics */
     member_event_fn *on_event;
     void *arg;
 };

@@ -62,14 +62,15 @@ static void report_received(struct http_client *client) {
     }
 }
 
-/* The requests whose stream is not open yet, and those that the codec still has, hear of the end. */
-static void lose_requests(struct http_client *client, bool is_orderly) {
-    if (client->codec != NULL && is_orderly) {
-        // The end may be what a response without a length was waiting for, or cut one short.
-        if (http_codec_input_ended(client->codec) != STATUS_OK) {
-            conn_pool_count(client->pool, CLUSTER_STAT_UPSTREAM_CX_PROTOCOL_ERROR);
-        }
+/* The end may be what a response without a length was waiting for, or cut one short. */
+static void end_input(struct http_client *client) {
+    if (http_codec_input_ended(client->codec) != STATUS_OK) {
+        conn_pool_count(client->pool, CLUSTER_STAT_UPSTREAM_CX_PROTOCOL_ERROR);
     }
+}
+
+/* The requests whose stream is not open yet, and those that the codec still has, hear of the end. */
+static void lose_requests(struct http_client *client) {
     if (client->codec != NULL) {
         http_codec_connection_lost(client->codec, HTTP_RESET_CONNECTION_TERMINATION,
                                    "connection termination");
@@ -79,12 +80,12 @@ static void lose_requests(struct http_client *client, bool is_orderly) {
     }
 }
 
-static void count_close(struct http_client *client, bool is_remote, bool has_requests) {
+static void count_close(struct http_client *client, bool is_remote) {
     const struct conn_pool *pool = client->pool;
     conn_pool_count(pool, CLUSTER_STAT_UPSTREAM_CX_DESTROY);
     conn_pool_count(pool, is_remote ? CLUSTER_STAT_UPSTREAM_CX_DESTROY_REMOTE
                                     : CLUSTER_STAT_UPSTREAM_CX_DESTROY_LOCAL);
-    if (has_requests) {
+    if (client->active != 0 || client->was_cut_off) {
         conn_pool_count(pool, CLUSTER_STAT_UPSTREAM_CX_DESTROY_WITH_ACTIVE_RQ);
         conn_pool_count(pool, is_remote ? CLUSTER_STAT_UPSTREAM_CX_DESTROY_REMOTE_WITH_ACTIVE_RQ
                                         : CLUSTER_STAT_UPSTREAM_CX_DESTROY_LOCAL_WITH_ACTIVE_RQ);
@@ -111,7 +112,6 @@ static void connect_failed(struct http_client *client, bool timed_out, struct sl
 static void on_closed(struct http_client *client, bool is_remote) {
     struct conn_pool *pool = client->pool;
     bool was_connecting = client->state == HTTP_CLIENT_CONNECTING;
-    bool has_requests = client->active != 0;
     bool has_connection = client->connection != NULL;
     struct slice reason = has_connection ? connection_failure_reason(client->connection)
                                          : slice_from_string(client->start_error->message);
@@ -121,16 +121,19 @@ static void on_closed(struct http_client *client, bool is_remote) {
     if (has_connection) {
         report_received(client);
     }
-    count_close(client, is_remote, has_requests);
     conn_pool_uncount(pool, CLUSTER_STAT_UPSTREAM_CX_ACTIVE);
     atomic_fetch_sub_explicit(&pool->host->host->active_connections, 1, memory_order_relaxed);
     pool->host->connection_count--;
     circuit_breaker_release(conn_pool_breaker(pool), io_of(client)->index, BREAKER_CONNECTIONS);
     event_loop_defer(io_of(client)->loop, &client->release);
+    if (is_orderly && client->codec != NULL) {
+        end_input(client);
+    }
+    count_close(client, is_remote);
     if (was_connecting) {
         connect_failed(client, has_connection && connection_timed_out(client->connection), reason);
     } else {
-        lose_requests(client, is_orderly);
+        lose_requests(client);
     }
     conn_pool_grow(pool);
 }
@@ -346,6 +349,12 @@ static enum http_protocol choose_protocol(const struct http_client *client) {
     return HTTP_1_1;
 }
 
+/* Known from the start but where TLS negotiates it. */
+static void count_protocol(const struct conn_pool *pool, bool is_http2) {
+    conn_pool_count(pool, is_http2 ? CLUSTER_STAT_UPSTREAM_CX_HTTP2_TOTAL
+                                   : CLUSTER_STAT_UPSTREAM_CX_HTTP1_TOTAL);
+}
+
 static void on_connected(struct http_client *client) {
     struct conn_pool *pool = client->pool;
     client->protocol = choose_protocol(client);
@@ -353,8 +362,9 @@ static void on_connected(struct http_client *client) {
     client->codec = make_codec(client);
     client->max_streams = is_http2 ? pool->max_streams : 1;
     pool->is_multiplexed = is_http2;
-    conn_pool_count(pool, is_http2 ? CLUSTER_STAT_UPSTREAM_CX_HTTP2_TOTAL
-                                   : CLUSTER_STAT_UPSTREAM_CX_HTTP1_TOTAL);
+    if (pool->protocol == UPSTREAM_AUTO) {
+        count_protocol(pool, is_http2);
+    }
     stats_record(conn_pool_state(pool)->stats, io_of(client)->index,
                  CLUSTER_STAT_UPSTREAM_CX_CONNECT_MS,
                  (event_loop_now_us(io_of(client)->loop) - client->created_us) / 1000);
@@ -503,6 +513,9 @@ void http_client_start(struct conn_pool *pool, uint32_t expected_streams) {
     pool->connecting_capacity += expected_streams;
     conn_pool_count(pool, CLUSTER_STAT_UPSTREAM_CX_TOTAL);
     conn_pool_count(pool, CLUSTER_STAT_UPSTREAM_CX_ACTIVE);
+    if (pool->protocol != UPSTREAM_AUTO) {
+        count_protocol(pool, pool->protocol == UPSTREAM_HTTP_2);
+    }
     host_count(pool->host->host, HOST_STAT_CX_TOTAL);
     atomic_fetch_add_explicit(&pool->host->host->active_connections, 1, memory_order_relaxed);
     pool->host->connection_count++;

@@ -37,6 +37,7 @@ struct http_client {
     struct event_deferred release;
     struct error *start_error; /* where `connection` is NULL */
     bool is_above_high;
+    bool was_cut_off; /* closed under a request, by us or by the peer */
 };
 
 /* Starts connecting; the connection breaker's slot that was taken for it is given back at its end.

@@ -113,6 +113,8 @@ struct upstream_tcp *upstream_tcp_start(const struct upstream_tcp_options *optio
 /* Before on_ready: gives up. Afterwards: closes the connection (flushed or not) and settles stats and
  * breakers; the connection is freed by this. */
 void upstream_tcp_end(struct upstream_tcp *tcp, bool flush);
+/* For the statistics: the last word was the peer's. Before upstream_tcp_end. */
+void upstream_tcp_ended_by_peer(struct upstream_tcp *tcp);
 
 /* Feedback for stats and outlier detection: called once by the terminal filter per attempt. */
 void upstream_report_response(struct io_context *io, const struct upstream_request *request,

@@ -40,6 +40,20 @@ static void undo_read_disable(struct upstream_request *request) {
 }
 
 /* Off the connection. `keep`: the connection may serve others. */
+/* What Envoy counts of streams; an HTTP/1 connection has none. */
+static void count_reset(const struct upstream_request *request, enum http_reset_reason reason) {
+    if (is_http1(request)) {
+        return;
+    }
+    if (reason == HTTP_RESET_REMOTE) {
+        conn_pool_count(request->pool, CLUSTER_STAT_UPSTREAM_RQ_RX_RESET);
+    } else if (reason == HTTP_RESET_PROTOCOL_ERROR) {
+        conn_pool_count(request->pool, CLUSTER_STAT_UPSTREAM_RQ_TX_RESET);
+    } else if (reason == HTTP_RESET_CONNECTION_TERMINATION) {
+        conn_pool_count(request->pool, CLUSTER_STAT_UPSTREAM_RQ_PENDING_FAILURE_EJECT);
+    }
+}
+
 static void leave_connection(struct upstream_request *request, bool keep) {
     struct http_client *client = request->client;
     event_loop_defer_cancel(&request->open);
@@ -50,6 +64,12 @@ static void leave_connection(struct upstream_request *request, bool keep) {
     request->client = NULL;
     request->state = UPSTREAM_REQUEST_DONE;
     http_client_detach(client, request, keep);
+}
+
+/* In the middle of an exchange: HTTP/1 cannot end a message early and go on. */
+static void cut_off(struct upstream_request *request) {
+    request->client->was_cut_off = request->client->was_cut_off || is_http1(request);
+    leave_connection(request, !is_http1(request));
 }
 
 static void copy_byte_counts(struct upstream_request *request) {
@@ -108,12 +128,11 @@ static void sink_trailers(void *arg, struct header_map *trailers) {
 static void sink_reset(void *arg, enum http_reset_reason reason, const char *detail) {
     struct upstream_request *request = arg;
     CHECK_MAGIC(request, UPSTREAM_REQUEST_MAGIC);
-    if (reason == HTTP_RESET_REMOTE || reason == HTTP_RESET_REMOTE_REFUSED ||
-        reason == HTTP_RESET_CONNECT_ERROR) {
-        conn_pool_count(request->pool, CLUSTER_STAT_UPSTREAM_RQ_RX_RESET);
+    count_reset(request, reason);
+    if (reason == HTTP_RESET_CONNECTION_TERMINATION) {
+        request->client->was_cut_off = true;
     }
-    // HTTP/1 cannot end a message early and go on.
-    leave_connection(request, !is_http1(request));
+    cut_off(request);
     request->sink.ops->on_reset(request->sink.arg, reason, detail);
 }
 
@@ -475,9 +494,11 @@ void upstream_request_end(struct upstream_request *request, enum http_reset_reas
         break;
     case UPSTREAM_REQUEST_ACTIVE:
         copy_byte_counts(request);
-        conn_pool_count(pool, CLUSTER_STAT_UPSTREAM_RQ_TX_RESET);
+        if (!is_http1(request)) {
+            conn_pool_count(pool, CLUSTER_STAT_UPSTREAM_RQ_TX_RESET);
+        }
         http_stream_reset(request->stream, reason);
-        leave_connection(request, !is_http1(request));
+        cut_off(request);
         break;
     case UPSTREAM_REQUEST_DONE:
         break;

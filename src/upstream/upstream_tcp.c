@@ -22,6 +22,19 @@ static void stop_waiting(struct upstream_tcp *tcp) {
     }
 }
 
+/* A connection that serves a session serves one request. */
+static void count_destroy(const struct upstream_tcp *tcp) {
+    bool is_remote = tcp->is_ended_by_peer;
+    count(tcp, CLUSTER_STAT_UPSTREAM_CX_DESTROY);
+    count(tcp, is_remote ? CLUSTER_STAT_UPSTREAM_CX_DESTROY_REMOTE
+                         : CLUSTER_STAT_UPSTREAM_CX_DESTROY_LOCAL);
+    if (tcp->is_ready) {
+        count(tcp, CLUSTER_STAT_UPSTREAM_CX_DESTROY_WITH_ACTIVE_RQ);
+        count(tcp, is_remote ? CLUSTER_STAT_UPSTREAM_CX_DESTROY_REMOTE_WITH_ACTIVE_RQ
+                             : CLUSTER_STAT_UPSTREAM_CX_DESTROY_LOCAL_WITH_ACTIVE_RQ);
+    }
+}
+
 /* Breakers and gauges are given back. Once. */
 static void settle(struct upstream_tcp *tcp) {
     if (tcp->is_settled) {
@@ -40,7 +53,7 @@ static void settle(struct upstream_tcp *tcp) {
         stats_add(stats, io->index, CLUSTER_STAT_UPSTREAM_CX_TX_BYTES_TOTAL,
                   connection_bytes_sent(tcp->connection));
     }
-    count(tcp, CLUSTER_STAT_UPSTREAM_CX_DESTROY);
+    count_destroy(tcp);
     atomic_fetch_sub_explicit(&host->active_connections, 1, memory_order_relaxed);
     if (tcp->is_ready) {
         stats_dec(stats, io->index, CLUSTER_STAT_UPSTREAM_RQ_ACTIVE);
@@ -73,7 +86,9 @@ static void fail(struct upstream_tcp *tcp, struct slice reason, bool timed_out) 
     if (timed_out) {
         count(tcp, CLUSTER_STAT_UPSTREAM_CX_CONNECT_TIMEOUT);
     }
+    count(tcp, CLUSTER_STAT_UPSTREAM_RQ_PENDING_FAILURE_EJECT);
     host_count(tcp->host->host, HOST_STAT_CX_CONNECT_FAIL);
+    tcp->is_ended_by_peer = !timed_out;
     settle(tcp);
     tcp->options.callbacks->on_failure(tcp->options.arg, reason, timed_out);
 }
@@ -216,6 +231,11 @@ struct upstream_tcp *upstream_tcp_start(const struct upstream_tcp_options *optio
         options->info->host = stored_address_dup(&host->host->address, options->arena);
     }
     return tcp_new(options, part, host);
+}
+
+void upstream_tcp_ended_by_peer(struct upstream_tcp *tcp) {
+    CHECK_MAGIC(tcp, UPSTREAM_TCP_MAGIC);
+    tcp->is_ended_by_peer = true;
 }
 
 void upstream_tcp_end(struct upstream_tcp *tcp, bool flush) {

@@ -20,6 +20,7 @@ struct upstream_tcp {
     uint64_t created_us;
     bool is_ready;
     bool is_waiting; /* counted against the breaker of what waits for a connection */
+    bool is_ended_by_peer;
     bool is_settled; /* breaker and gauges were given back */
 };
 

@@ -238,12 +238,20 @@ static struct slice reset_details(struct router *router, const char *prefix, con
     return slice_make(bytes, text.len);
 }
 
+/* As in Envoy: of a call that had begun well, and could still have ended well. */
+static bool is_open_grpc(const struct router *router) {
+    return http_is_grpc(router->request_headers) &&
+           http_filter_info(&router->base)->response_code == 200;
+}
+
 void router_reply_reset(struct router *router, enum http_reset_reason reason) {
     const struct reset_answer *kind = &reset_answers[reason];
     struct stream_info *info = http_filter_info(&router->base);
     stream_info_set_flag(info, kind->flag);
     if (router->response_started) {
-        router_count(router, ROUTER_RQ_RESET_AFTER_DOWNSTREAM_RESPONSE_STARTED);
+        if (is_open_grpc(router)) {
+            router_count(router, ROUTER_RQ_RESET_AFTER_DOWNSTREAM_RESPONSE_STARTED);
+        }
         router->is_done = true;
         http_filter_reset_stream(
             &router->base, HTTP_RESET_LOCAL,

@@ -100,6 +100,9 @@ static void on_upstream_data(void *arg, struct buffer *input, bool end_stream) {
               input->len);
     proxy->upstream_ended = proxy->upstream_ended || end_stream;
     connection_write(downstream(proxy), input, end_stream);
+    if (end_stream && proxy->downstream_ended) {
+        upstream_tcp_ended_by_peer(proxy->upstream);
+    }
     both_ended(proxy);
 }
 
@@ -112,6 +115,9 @@ static void on_upstream_event(void *arg, enum connection_event event) {
         stream_info_set_flag(&proxy->info, RESPONSE_FLAG_UPSTREAM_REMOTE_RESET);
     }
     proxy->is_closing = true;
+    if (event == CONNECTION_REMOTE_CLOSE) {
+        upstream_tcp_ended_by_peer(proxy->upstream);
+    }
     end_upstream(proxy, false);
     connection_close(downstream(proxy), CONNECTION_CLOSE_FLUSH);
 }

@@ -119,7 +119,9 @@ static enum status end_trailers(struct h2_stream *s, bool end_stream) {
     if (!end_stream || !h2_may_end(s) || !h2_is_valid_trailers(s->block)) {
         return refuse_message(s);
     }
-    h2_count(s->h2, HTTP2_STAT_TRAILERS);
+    if (s->h2->is_server) {
+        h2_count(s->h2, HTTP2_STAT_TRAILERS); /* of requests only, as in Envoy */
+    }
     s->trailers = s->block;
     return STATUS_OK;
 }

@@ -174,6 +174,12 @@ static void goaway_frames(uint32_t step) {
     raw_frame(&raw, 7, 0, 0, "\0\0\0\0\0\0\0\0", 8);
 }
 
+static void answers(uint32_t step) {
+    raw_get(&raw, id_of(step), true);
+    raw_feed(&raw);
+    test_answer(&raw.end.streams[step], "200", "x");
+}
+
 typedef void flood_step_fn(uint32_t step);
 
 static const struct flood_case {
@@ -305,8 +311,42 @@ static const struct flood_case {
      1,
      {.max_concurrent_streams = 100},
      false},
+    {"answers, not reading",
+     answers,
+     60,
+     20,
+     HTTP2_STAT_OUTBOUND_FLOOD,
+     11,
+     {.max_outbound_frames = 50},
+     true},
     {"goaway", goaway_frames, 510, 490, HTTP2_STAT_INBOUND_GLITCH_FLOOD, 11, {0}, false},
 };
+
+/* What the log says; NULL: it is not looked at. */
+static const char *detail_of(const struct flood_case *c) {
+    switch ((int)c->stat) {
+    case HTTP2_STAT_PREMATURE_RESETS:
+        return "http2.too_many_premature_resets";
+    case HTTP2_STAT_INBOUND_CONTROL_FLOOD:
+        return "http2.inbound_control_frames_flood";
+    case HTTP2_STAT_OUTBOUND_CONTROL_FLOOD:
+        return "http2.outbound_control_frames_flood";
+    case HTTP2_STAT_OUTBOUND_FLOOD:
+        return "http2.outbound_frames_flood";
+    case HTTP2_STAT_INBOUND_PRIORITY_FRAMES_FLOOD:
+        return "http2.inbound_priority_frames_flood";
+    case HTTP2_STAT_INBOUND_WINDOW_UPDATE_FRAMES_FLOOD:
+        return "http2.inbound_window_update_frames_flood";
+    case HTTP2_STAT_INBOUND_GLITCH_FLOOD:
+        return "http2.glitch_flood";
+    case HTTP2_STAT_INBOUND_EMPTY_FRAMES_FLOOD:
+        return "http2.inbound_empty_frames_flood";
+    case HTTP2_STAT_INBOUND_CONTINUATION_FLOOD:
+        return "http2.continuation_flood";
+    default:
+        return c->step == frames_after_own_reset ? "http2.frames_on_closed_streams" : NULL;
+    }
+}
 
 START_TEST(flood_ends_the_connection_within_its_budget) {
     const struct flood_case *c = &floods[_i];
@@ -332,6 +372,9 @@ START_TEST(flood_ends_the_connection_within_its_budget) {
                   frame.code, raw.end.err.message);
     ck_assert_msg(c->stat == HTTP2_STAT_COUNT || stats_value(scope, c->stat) == 1, "%s: %s",
                   c->what, raw.end.err.message);
+    const char *detail = detail_of(c);
+    ck_assert_msg(detail == NULL || strcmp(raw.end.err.message, detail) == 0, "%s: %s, not %s",
+                  c->what, raw.end.err.message, detail);
     ck_assert_msg(most_unsent <= 64 * 1024, "%s: %zu bytes unsent", c->what, most_unsent);
     ck_assert_uint_eq(raw.end.codec->active_streams, 0);
     close_raw();
@@ -397,6 +440,33 @@ START_TEST(flood_slow_reader_holds_only_what_was_given_for_it) {
 }
 END_TEST
 
+START_TEST(flood_frames_that_no_stream_can_have_end_the_connection) {
+    static const struct {
+        const char *detail;
+        uint8_t type;
+    } rows[] = {{"http2.frame_on_closed_stream", 0}, {"http2.unexpected_push_promise", 5}};
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        open_raw((struct http2_options){0});
+        raw_get(&raw, 3, true); // 1 was passed over
+        raw_frame(&raw, rows[i].type, 4, rows[i].type == 0 ? 1 : 3, "\0\0\0\2", 4);
+        raw_feed(&raw);
+        ck_assert(raw.end.is_failed);
+        ck_assert_str_eq(raw.end.err.message, rows[i].detail);
+        close_raw();
+    }
+}
+END_TEST
+
+START_TEST(flood_connection_error_of_the_library_is_told) {
+    open_raw((struct http2_options){0});
+    raw_frame(&raw, 8, 0, 0, "\x7f\xff\xff\xff", 4); // a window beyond 2^31 - 1
+    raw_feed(&raw);
+    ck_assert(raw.end.is_failed);
+    ck_assert_str_eq(raw.end.err.message, "http2.connection_error");
+    close_raw();
+}
+END_TEST
+
 START_TEST(flood_bad_preface_is_answered_with_goaway) {
     test_world_init(&raw.world);
     test_end_init(&raw.end, &raw.world, true, (struct http_codec_options){0},
@@ -419,6 +489,8 @@ static Suite *make_suite(void) {
     tcase_add_test(tests, flood_pings_with_data_are_not_one);
     tcase_add_test(tests, flood_reset_requests_never_reach_their_owner);
     tcase_add_test(tests, flood_slow_reader_holds_only_what_was_given_for_it);
+    tcase_add_test(tests, flood_frames_that_no_stream_can_have_end_the_connection);
+    tcase_add_test(tests, flood_connection_error_of_the_library_is_told);
     tcase_add_test(tests, flood_bad_preface_is_answered_with_goaway);
     suite_add_tcase(suite, tests);
     return suite;

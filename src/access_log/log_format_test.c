@@ -64,16 +64,17 @@ static void fill_info(struct fixture *f) {
     info->route_name = SLICE("");
     info->request_id = SLICE("c8557eb8-75b3-4c95-8d42-e3d8a5ebd9cb");
     info->route_metadata = &f->route.metadata;
-    info->upstream.cluster_name = SLICE("alt");
+    info->upstream = ARENA_NEW(&f->arena, struct upstream_info);
+    info->upstream->cluster_name = SLICE("alt");
     info->cluster_name = SLICE("c");
-    info->upstream.host_name = SLICE("host.name:80");
-    info->upstream.attempts = 1;
-    info->upstream.first_rx_us = 1005000;
-    info->upstream.last_tx_us = 1003000;
-    info->upstream.transport_failure_reason = SLICE("delayed connect error: 111");
+    info->upstream->host_name = SLICE("host.name:80");
+    info->upstream->attempts = 1;
+    info->upstream->first_rx_us = 1005000;
+    info->upstream->last_tx_us = 1003000;
+    info->upstream->transport_failure_reason = SLICE("delayed connect error: 111");
     struct address host;
     ck_assert_int_eq(address_from_text(&host, SLICE("127.0.0.1:18761"), NULL), STATUS_OK);
-    info->upstream.host = stored_address_make(&host, NULL);
+    info->upstream->host = stored_address_make(&host, NULL);
 }
 
 static void fill_metadata(struct fixture *f) {

@@ -16,13 +16,13 @@ static const struct address *address_of(enum log_address_which which,
     case LOG_ADDRESS_LOCAL:
         return connection->local;
     case LOG_ADDRESS_UPSTREAM_HOST:
-        *room = stored_address_get(&info->upstream.host);
+        *room = stored_address_get(&stream_info_upstream(info)->host);
         return room;
     case LOG_ADDRESS_UPSTREAM_REMOTE:
-        *room = stored_address_get(&info->upstream.host);
-        return info->upstream.local.len > 0 ? room : NULL;
+        *room = stored_address_get(&stream_info_upstream(info)->host);
+        return stream_info_upstream(info)->local.len > 0 ? room : NULL;
     case LOG_ADDRESS_UPSTREAM_LOCAL:
-        *room = stored_address_get(&info->upstream.local);
+        *room = stored_address_get(&stream_info_upstream(info)->local);
         return room;
     }
     return NULL;
@@ -98,7 +98,7 @@ static struct slice without_port(struct slice name) {
 // A host without a name is known by its address. param: without port.
 void log_get_host_name(const struct log_op *op, const struct log_format_input *input,
                        struct log_value *value) {
-    const struct upstream_info *upstream = &log_info(input)->upstream;
+    const struct upstream_info *upstream = stream_info_upstream(log_info(input));
     if (upstream->host_name.len == 0) {
         struct address host = stored_address_get(&upstream->host);
         set_address(value, &host, op->param != 0 ? LOG_ADDRESS_IP : LOG_ADDRESS_FULL);

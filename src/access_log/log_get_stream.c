@@ -21,7 +21,7 @@ const struct connection_info *log_connection(const struct log_format_input *inpu
 }
 
 const struct transport_peer *log_peer(const struct log_format_input *input, bool is_upstream) {
-    return is_upstream ? upstream_info_peer(&log_info(input)->upstream)
+    return is_upstream ? upstream_info_peer(stream_info_upstream(log_info(input)))
                        : connection_info_peer(log_connection(input));
 }
 
@@ -54,13 +54,19 @@ static const uint8_t *field_of(const void *object, uint32_t offset) {
     return (const uint8_t *)object + offset;
 }
 
+static const uint8_t *fact_of(const struct stream_info *info, uint32_t offset) {
+    return offset < LOG_UPSTREAM_FACT
+               ? field_of(info, offset)
+               : field_of(stream_info_upstream(info), offset - LOG_UPSTREAM_FACT);
+}
+
 static uint64_t u64_of(const struct stream_info *info, uint32_t offset) {
     uint64_t number;
-    memcpy(&number, field_of(info, offset), sizeof(number));
+    memcpy(&number, fact_of(info, offset), sizeof(number));
     return number;
 }
 
-// param: offset in stream_info.
+// param: offset in stream_info, or with LOG_UPSTREAM_FACT.
 void log_get_u64(const struct log_op *op, const struct log_format_input *input,
                  struct log_value *value) {
     log_value_number(value, u64_of(log_info(input), op->param));
@@ -69,14 +75,14 @@ void log_get_u64(const struct log_op *op, const struct log_format_input *input,
 void log_get_u32(const struct log_op *op, const struct log_format_input *input,
                  struct log_value *value) {
     uint32_t number;
-    memcpy(&number, field_of(log_info(input), op->param), sizeof(number));
+    memcpy(&number, fact_of(log_info(input), op->param), sizeof(number));
     log_value_number(value, number);
 }
 
 void log_get_info_text(const struct log_op *op, const struct log_format_input *input,
                        struct log_value *value) {
     struct slice text;
-    memcpy(&text, field_of(log_info(input), op->param), sizeof(text));
+    memcpy(&text, fact_of(log_info(input), op->param), sizeof(text));
     log_value_text(value, text);
 }
 
@@ -155,7 +161,7 @@ void log_get_protocol(const struct log_op *op, const struct log_format_input *in
 void log_get_upstream_protocol(const struct log_op *op, const struct log_format_input *input,
                                struct log_value *value) {
     (void)op;
-    const struct upstream_info *upstream = &log_info(input)->upstream;
+    const struct upstream_info *upstream = stream_info_upstream(log_info(input));
     log_value_text(value, upstream->has_protocol
                               ? slice_from_string(http_protocol_name(upstream->protocol))
                               : SLICE(""));
@@ -225,15 +231,16 @@ enum status log_compile_details(struct log_op *op, struct slice args, struct are
 void log_get_failure_reason(const struct log_op *op, const struct log_format_input *input,
                             struct log_value *value) {
     set_without_spaces(value, input,
-                       op->param != 0 ? log_info(input)->upstream.transport_failure_reason
-                                      : log_connection(input)->transport_failure_reason);
+                       op->param != 0
+                           ? stream_info_upstream(log_info(input))->transport_failure_reason
+                           : log_connection(input)->transport_failure_reason);
 }
 
 // Only the last connection is known; a request that was not retried has no other.
 void log_get_upstream_connection(const struct log_op *op, const struct log_format_input *input,
                                  struct log_value *value) {
     (void)op;
-    const struct upstream_info *upstream = &log_info(input)->upstream;
+    const struct upstream_info *upstream = stream_info_upstream(log_info(input));
     if (upstream->host.len == 0) {
         log_value_none(value);
         return;
@@ -274,7 +281,7 @@ void log_get_upstream_close_type(const struct log_op *op, const struct log_forma
     const struct stream_info *info = log_info(input);
     bool is_reset =
         !info->is_http && stream_info_has_flag(info, RESPONSE_FLAG_UPSTREAM_REMOTE_RESET);
-    if (!info->is_http || info->upstream.host.len > 0) {
+    if (!info->is_http || stream_info_upstream(info)->host.len > 0) {
         log_value_text(value, is_reset ? SLICE("RemoteReset") : SLICE("Normal"));
     } else {
         log_value_none(value);
@@ -285,7 +292,7 @@ void log_get_upstream_close_type(const struct log_op *op, const struct log_forma
 void log_get_upstream_endpoint_id(const struct log_op *op, const struct log_format_input *input,
                                   struct log_value *value) {
     (void)op;
-    bool is_connected = log_info(input)->upstream.local.len > 0;
+    bool is_connected = stream_info_upstream(log_info(input))->local.len > 0;
     value->kind = is_connected ? LOG_VALUE_TEXT : LOG_VALUE_NONE;
     value->text = SLICE("");
 }
@@ -320,7 +327,7 @@ void log_get_local_reply(const struct log_op *op, const struct log_format_input 
 void log_get_cluster(const struct log_op *op, const struct log_format_input *input,
                      struct log_value *value) {
     const struct stream_info *info = log_info(input);
-    struct slice name = info->upstream.cluster_name;
+    struct slice name = stream_info_upstream(info)->cluster_name;
     log_value_text(value, op->param != 0 && name.len > 0 && info->cluster_name.len > 0
                               ? info->cluster_name
                               : name);

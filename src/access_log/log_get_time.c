@@ -57,16 +57,16 @@ void log_get_certificate_time(const struct log_op *op, const struct log_format_i
 
 struct time_point {
     struct slice name;
-    uint32_t offset; /* in stream_info */
+    uint32_t offset; /* in stream_info; or with LOG_UPSTREAM_FACT */
 };
 
 static const struct time_point time_points[] = {
     {SLICE_INIT("DS_RX_BEG"), offsetof(struct stream_info, start_us)},
     {SLICE_INIT("DS_RX_END"), offsetof(struct stream_info, last_rx_us)},
-    {SLICE_INIT("US_TX_BEG"), offsetof(struct stream_info, upstream.first_tx_us)},
-    {SLICE_INIT("US_TX_END"), offsetof(struct stream_info, upstream.last_tx_us)},
-    {SLICE_INIT("US_RX_BEG"), offsetof(struct stream_info, upstream.first_rx_us)},
-    {SLICE_INIT("US_RX_END"), offsetof(struct stream_info, upstream.last_rx_us)},
+    {SLICE_INIT("US_TX_BEG"), LOG_UPSTREAM_FACT + offsetof(struct upstream_info, first_tx_us)},
+    {SLICE_INIT("US_TX_END"), LOG_UPSTREAM_FACT + offsetof(struct upstream_info, last_tx_us)},
+    {SLICE_INIT("US_RX_BEG"), LOG_UPSTREAM_FACT + offsetof(struct upstream_info, first_rx_us)},
+    {SLICE_INIT("US_RX_END"), LOG_UPSTREAM_FACT + offsetof(struct upstream_info, last_rx_us)},
     {SLICE_INIT("DS_TX_BEG"), offsetof(struct stream_info, first_tx_us)},
     {SLICE_INIT("DS_TX_END"), offsetof(struct stream_info, last_tx_us)},
 };

@@ -31,6 +31,9 @@ typedef void log_get_fn(const struct log_op *op, const struct log_format_input *
 
 #define LOG_NO_MAX_LENGTH UINT32_MAX
 
+/* A fact is named by its offset in stream_info, or by this and its offset in upstream_info. */
+enum { LOG_UPSTREAM_FACT = 0x8000 };
+
 struct log_op {
     log_get_fn *get;   /* NULL: `text` is literal */
     struct slice text; /* literal, or the first argument */

@@ -8,13 +8,14 @@
 #include "src/base/check.h"
 
 #define INFO(field) (uint32_t) offsetof(struct stream_info, field)
+#define UPSTREAM(field) (LOG_UPSTREAM_FACT + (uint32_t)offsetof(struct upstream_info, field))
 #define CONN(field) (uint32_t) offsetof(struct connection_info, field)
 #define PEER(field) (uint32_t) offsetof(struct transport_peer, field)
-#define BETWEEN(begin, end) (INFO(begin) | INFO(end) << 16)
+#define BETWEEN(begin, end) ((begin) | (end) << 16)
 
 enum { NS_PER_MS = 1000000 };
 
-_Static_assert(sizeof(struct stream_info) <= UINT16_MAX, "offsets fit 16 bits");
+_Static_assert(sizeof(struct stream_info) <= LOG_UPSTREAM_FACT, "offsets fit 16 bits");
 
 /* In ascending order of names. */
 static const struct log_command commands[] = {
@@ -133,8 +134,8 @@ static const struct log_command commands[] = {
      INFO(received.wire), 0},
     {SLICE_INIT("DOWNSTREAM_WIRE_BYTES_SENT"), LOG_SYNTAX_BARE, log_get_u64, NULL, INFO(sent.wire),
      0},
-    {SLICE_INIT("DURATION"), LOG_SYNTAX_BARE, log_get_duration, NULL, BETWEEN(start_us, end_us),
-     NS_PER_MS},
+    {SLICE_INIT("DURATION"), LOG_SYNTAX_BARE, log_get_duration, NULL,
+     BETWEEN(INFO(start_us), INFO(end_us)), NS_PER_MS},
     {SLICE_INIT("DYNAMIC_METADATA"), LOG_SYNTAX_ARGS_REQUIRED | LOG_SYNTAX_LENGTH,
      log_get_dynamic_metadata, log_compile_metadata_path, 0, 0},
     {SLICE_INIT("EMIT_TIME"), LOG_SYNTAX_ARGS, log_get_time, log_compile_time, LOG_TIME_EMIT, 0},
@@ -164,18 +165,18 @@ static const struct log_command commands[] = {
      log_compile_header, LOG_FROM_REQUEST, 0},
     {SLICE_INIT("REQUESTED_SERVER_NAME"), LOG_SYNTAX_BARE, log_get_server_name, NULL, 0, 0},
     {SLICE_INIT("REQUEST_DURATION"), LOG_SYNTAX_BARE, log_get_duration, NULL,
-     BETWEEN(start_us, last_rx_us), NS_PER_MS},
+     BETWEEN(INFO(start_us), INFO(last_rx_us)), NS_PER_MS},
     {SLICE_INIT("REQUEST_HEADERS_BYTES"), LOG_SYNTAX_BARE, log_get_map_bytes, NULL,
      LOG_FROM_REQUEST, 0},
     {SLICE_INIT("REQUEST_TX_DURATION"), LOG_SYNTAX_BARE, log_get_duration, NULL,
-     BETWEEN(start_us, upstream.last_tx_us), NS_PER_MS},
+     BETWEEN(INFO(start_us), UPSTREAM(last_tx_us)), NS_PER_MS},
     {SLICE_INIT("RESP"), LOG_SYNTAX_ARGS_REQUIRED | LOG_SYNTAX_LENGTH, log_get_header,
      log_compile_header, LOG_FROM_RESPONSE, 0},
     {SLICE_INIT("RESPONSE_CODE"), LOG_SYNTAX_BARE, log_get_u32, NULL, INFO(response_code), 0},
     {SLICE_INIT("RESPONSE_CODE_DETAILS"), LOG_SYNTAX_ARGS, log_get_details, log_compile_details, 0,
      0},
     {SLICE_INIT("RESPONSE_DURATION"), LOG_SYNTAX_BARE, log_get_duration, NULL,
-     BETWEEN(start_us, upstream.first_rx_us), NS_PER_MS},
+     BETWEEN(INFO(start_us), UPSTREAM(first_rx_us)), NS_PER_MS},
     {SLICE_INIT("RESPONSE_FLAGS"), LOG_SYNTAX_BARE, log_get_flags, NULL, 0, 0},
     {SLICE_INIT("RESPONSE_FLAGS_LONG"), LOG_SYNTAX_BARE, log_get_flags, NULL, 1, 0},
     {SLICE_INIT("RESPONSE_HEADERS_BYTES"), LOG_SYNTAX_BARE, log_get_map_bytes, NULL,
@@ -183,7 +184,7 @@ static const struct log_command commands[] = {
     {SLICE_INIT("RESPONSE_TRAILERS_BYTES"), LOG_SYNTAX_BARE, log_get_map_bytes, NULL,
      LOG_FROM_TRAILERS, 0},
     {SLICE_INIT("RESPONSE_TX_DURATION"), LOG_SYNTAX_BARE, log_get_duration, NULL,
-     BETWEEN(upstream.first_rx_us, last_tx_us), NS_PER_MS},
+     BETWEEN(UPSTREAM(first_rx_us), INFO(last_tx_us)), NS_PER_MS},
     {SLICE_INIT("ROUNDTRIP_DURATION"), LOG_SYNTAX_BARE, log_get_absent, NULL, 0, 0},
     {SLICE_INIT("ROUTE_NAME"), LOG_SYNTAX_BARE, log_get_info_text, NULL, INFO(route_name), 0},
     {SLICE_INIT("ROUTE_RESOLUTION_COUNT"), LOG_SYNTAX_BARE, log_get_route_resolution, NULL, 0, 0},
@@ -202,23 +203,23 @@ static const struct log_command commands[] = {
     {SLICE_INIT("UPSTREAM_CLUSTER"), LOG_SYNTAX_BARE, log_get_cluster, NULL, 0, 0},
     {SLICE_INIT("UPSTREAM_CLUSTER_RAW"), LOG_SYNTAX_BARE, log_get_cluster, NULL, 1, 0},
     {SLICE_INIT("UPSTREAM_CONNECTION_ID"), LOG_SYNTAX_BARE, log_get_u64, NULL,
-     INFO(upstream.connection_id), 0},
+     UPSTREAM(connection_id), 0},
     {SLICE_INIT("UPSTREAM_CONNECTION_IDS_ATTEMPTED"), LOG_SYNTAX_BARE, log_get_upstream_connection,
      NULL, 0, 0},
     {SLICE_INIT("UPSTREAM_CONNECTION_POOL_READY_DURATION"), LOG_SYNTAX_BARE, log_get_duration, NULL,
-     BETWEEN(start_us, upstream.pool_ready_us), NS_PER_MS},
+     BETWEEN(INFO(start_us), UPSTREAM(pool_ready_us)), NS_PER_MS},
     {SLICE_INIT("UPSTREAM_DECOMPRESSED_HEADER_BYTES_RECEIVED"), LOG_SYNTAX_BARE, log_get_u64, NULL,
-     INFO(upstream.received.fields), 0},
+     UPSTREAM(received.fields), 0},
     {SLICE_INIT("UPSTREAM_DECOMPRESSED_HEADER_BYTES_SENT"), LOG_SYNTAX_BARE, log_get_u64, NULL,
-     INFO(upstream.sent.fields), 0},
+     UPSTREAM(sent.fields), 0},
     {SLICE_INIT("UPSTREAM_DETECTED_CLOSE_TYPE"), LOG_SYNTAX_BARE, log_get_upstream_close_type, NULL,
      0, 0},
     {SLICE_INIT("UPSTREAM_FILTER_STATE"), LOG_SYNTAX_ARGS | LOG_SYNTAX_LENGTH, log_get_absent,
      log_compile_state, 0, 0},
     {SLICE_INIT("UPSTREAM_HEADER_BYTES_RECEIVED"), LOG_SYNTAX_BARE, log_get_u64, NULL,
-     INFO(upstream.received.header), 0},
+     UPSTREAM(received.header), 0},
     {SLICE_INIT("UPSTREAM_HEADER_BYTES_SENT"), LOG_SYNTAX_BARE, log_get_u64, NULL,
-     INFO(upstream.sent.header), 0},
+     UPSTREAM(sent.header), 0},
     {SLICE_INIT("UPSTREAM_HOST"), LOG_SYNTAX_BARE, log_get_address, NULL, LOG_ADDRESS_UPSTREAM_HOST,
      LOG_ADDRESS_FULL},
     {SLICE_INIT("UPSTREAM_HOSTS_ATTEMPTED"), LOG_SYNTAX_BARE, log_get_address, NULL,
@@ -270,7 +271,7 @@ static const struct log_command commands[] = {
     {SLICE_INIT("UPSTREAM_REMOTE_PORT"), LOG_SYNTAX_BARE, log_get_address, NULL,
      LOG_ADDRESS_UPSTREAM_REMOTE, LOG_ADDRESS_PORT},
     {SLICE_INIT("UPSTREAM_REQUEST_ATTEMPT_COUNT"), LOG_SYNTAX_BARE, log_get_u32, NULL,
-     INFO(upstream.attempts), 0},
+     UPSTREAM(attempts), 0},
     {SLICE_INIT("UPSTREAM_SERVER_NAME"), LOG_SYNTAX_BARE, log_get_peer_text, NULL, PEER(sni), 1},
     {SLICE_INIT("UPSTREAM_TLS_CIPHER"), LOG_SYNTAX_BARE, log_get_peer_text, NULL, PEER(cipher), 1},
     {SLICE_INIT("UPSTREAM_TLS_GROUP"), LOG_SYNTAX_BARE, log_get_peer_fact, NULL,
@@ -282,9 +283,9 @@ static const struct log_command commands[] = {
     {SLICE_INIT("UPSTREAM_TRANSPORT_FAILURE_REASON"), LOG_SYNTAX_BARE, log_get_failure_reason, NULL,
      1, 0},
     {SLICE_INIT("UPSTREAM_WIRE_BYTES_RECEIVED"), LOG_SYNTAX_BARE, log_get_u64, NULL,
-     INFO(upstream.received.wire), 0},
+     UPSTREAM(received.wire), 0},
     {SLICE_INIT("UPSTREAM_WIRE_BYTES_SENT"), LOG_SYNTAX_BARE, log_get_u64, NULL,
-     INFO(upstream.sent.wire), 0},
+     UPSTREAM(sent.wire), 0},
     {SLICE_INIT("VIRTUAL_CLUSTER_NAME"), LOG_SYNTAX_BARE, log_get_absent, NULL, 0, 0},
     {SLICE_INIT("XFCC_VALUE"), LOG_SYNTAX_ARGS | LOG_SYNTAX_LENGTH, log_get_xfcc, log_compile_xfcc,
      0, 0},

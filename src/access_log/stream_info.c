@@ -26,6 +26,8 @@ static int take_flag(uint64_t *left, uint64_t first) {
     return __builtin_ctzll(next);
 }
 
+const struct upstream_info upstream_info_none;
+
 static struct slice join_flags(const struct stream_info *info, uint64_t flags, bool long_form) {
     uint64_t first =
         info->response_code == 0 ? 0 : UINT64_C(1) << RESPONSE_FLAG_UPSTREAM_RETRY_LIMIT_EXCEEDED;

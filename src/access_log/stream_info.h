@@ -96,6 +96,8 @@ struct upstream_info {
     const struct transport_peer *peer; /* NULL: plain */
 };
 
+extern const struct upstream_info upstream_info_none; /* nothing is known */
+
 static inline const struct transport_peer *
 upstream_info_peer(const struct upstream_info *upstream) {
     return upstream->peer != NULL ? upstream->peer : &transport_peer_plain;
@@ -139,7 +141,7 @@ struct stream_info {
     struct slice vhost_name;
     struct slice cluster_name;
     struct slice request_id;
-    struct upstream_info upstream;
+    struct upstream_info *upstream; /* NULL before the request's head is known */
     struct info_entry *dynamic_metadata;
     struct info_entry *filter_state;
     bool is_health_check;
@@ -147,6 +149,11 @@ struct stream_info {
     uint32_t trace_id_sampled;
     uint64_t stream_id; /* unique in the process */
 };
+
+/* To read; never NULL. */
+static inline const struct upstream_info *stream_info_upstream(const struct stream_info *info) {
+    return info->upstream != NULL ? info->upstream : &upstream_info_none;
+}
 
 static inline void stream_info_set_flag(struct stream_info *info, enum response_flag flag) {
     info->response_flags |= UINT64_C(1) << flag;

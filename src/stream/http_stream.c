@@ -363,6 +363,7 @@ static void on_headers(void *arg, struct header_map *headers, bool end_stream) {
     struct http_connection *conn = stream->conn;
     stream->request_headers = headers;
     stream->info.request_headers = headers;
+    stream->info.upstream = ARENA_NEW(&stream->arena, struct upstream_info);
     stream->info.protocol = stream->codec->codec->protocol;
     stream->request = end_stream ? STREAM_HALF_ENDED : STREAM_HALF_HEADERS;
     stream->is_http2_upgrade = upgrade_is_http2_request(headers);

@@ -36,7 +36,7 @@ static void note_cluster(struct http_stream *stream) {
         stream->weighted != NULL ? stream->weighted->name : stream->route->cluster->cluster_name;
     const struct cluster_part *part =
         upstream_cluster_part(stream->conn->io, cluster_slot_of(stream));
-    info->upstream.cluster_name =
+    info->upstream->cluster_name =
         part == NULL ? (struct slice){NULL, 0} : arena_dup_slice(&stream->arena, part->stat_name);
 }
 
@@ -46,7 +46,7 @@ static void note_route(struct http_stream *stream) {
     info->vhost_name = stream->vhost == NULL ? (struct slice){NULL, 0} : stream->vhost->name;
     info->route_metadata = stream->route == NULL ? NULL : &stream->route->metadata;
     info->route_name = stream->route == NULL ? (struct slice){NULL, 0} : stream->route->name;
-    info->cluster_name = info->upstream.cluster_name = (struct slice){NULL, 0};
+    info->cluster_name = info->upstream->cluster_name = (struct slice){NULL, 0};
     if (stream->route != NULL && stream->route->action == ROUTE_ACTION_CLUSTER) {
         note_cluster(stream);
     }

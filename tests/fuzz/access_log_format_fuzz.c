@@ -27,7 +27,8 @@ static void begin(struct world *w, struct slice value) {
     header_map_append(&w->headers, HEADER_X_FORWARDED_CLIENT_CERT, value);
     w->info.arena = &w->arena;
     w->info.response_code_details = value;
-    w->info.upstream.host_name = value;
+    w->info.upstream = ARENA_NEW(&w->arena, struct upstream_info);
+    w->info.upstream->host_name = value;
     w->info.start_wall_us = UINT64_C(1795441366113076);
     stream_info_set_metadata(&w->info, SLICE("n"), SLICE("k"), value, true);
     stream_info_set_metadata(&w->info, SLICE("n"), SLICE("o.p"), value, true);

@@ -41,7 +41,7 @@ static void log_entry(struct access_log *base, struct io_context *io,
     *entry = (struct test_log_entry){
         .flags = input->info->response_flags,
         .code = input->info->response_code,
-        .attempts = input->info->upstream.attempts,
+        .attempts = stream_info_upstream(input->info)->attempts,
         .bytes_received = input->info->bytes_received,
         .bytes_sent = input->info->bytes_sent,
     };

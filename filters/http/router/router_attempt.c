@@ -37,7 +37,7 @@ static void add_response_headers(struct router *router, struct header_map *heade
 static void finish(struct router *router) {
     router->response_ended = true;
     router->is_done = true;
-    http_filter_info(&router->base)->upstream.last_rx_us = now_us(router);
+    http_filter_info(&router->base)->upstream->last_rx_us = now_us(router);
     router_timeouts_cancel(router);
     router_retry_release(router);
 }
@@ -46,7 +46,7 @@ static void on_headers(void *arg, struct header_map *headers, bool end_stream) {
     struct router *router = arg;
     uint32_t status = http_status_of(headers);
     struct stream_info *info = http_filter_info(&router->base);
-    info->upstream.first_rx_us = now_us(router);
+    info->upstream->first_rx_us = now_us(router);
     router_timeouts_activity(router);
     if (router_retry_status(router, headers, end_stream)) {
         return;
@@ -158,7 +158,7 @@ static void on_pool_ready(void *arg) {
     struct router *router = arg;
     struct stream_info *info = http_filter_info(&router->base);
     router->attempt_sent = true;
-    info->upstream.pool_ready_us = now_us(router);
+    info->upstream->pool_ready_us = now_us(router);
     if (router->action->auto_host_rewrite) {
         const struct host *host = upstream_request_host(router->attempt);
         if (host->hostname.len > 0) {
@@ -206,7 +206,7 @@ static void fill_lb_context(struct router *router, struct lb_context *lb) {
 
 static void set_attempt_count(struct router *router) {
     const struct virtual_host *vhost = http_filter_virtual_host(&router->base);
-    http_filter_info(&router->base)->upstream.attempts = router->attempt_count;
+    http_filter_info(&router->base)->upstream->attempts = router->attempt_count;
     if (vhost != NULL && vhost->include_request_attempt_count) {
         header_map_set_uint(router->request_headers, HEADER_X_ENVOY_ATTEMPT_COUNT,
                             router->attempt_count);
@@ -250,7 +250,7 @@ void router_start_attempt(struct router *router) {
         .downstream_protocol = info->protocol,
         .is_upgrade = router->is_upgrade,
         .sni_override = header_map_get(router->request_headers, HEADER_AUTHORITY),
-        .info = &info->upstream,
+        .info = info->upstream,
         .sink = {.ops = &sink_ops, .arg = router, .arena = http_filter_arena(&router->base)},
         .on_pool_ready = on_pool_ready,
         .buffer_limit_bytes = http_filter_decoder_buffer_limit(&router->base),
@@ -260,7 +260,7 @@ void router_start_attempt(struct router *router) {
     router->attempt_sent = false;
     router->attempt_ended = false;
     router->attempt_start_us = now_us(router);
-    info->upstream.transport_failure_reason = (struct slice){NULL, 0};
+    info->upstream->transport_failure_reason = (struct slice){NULL, 0};
     set_attempt_count(router);
     enum upstream_failure failure = UPSTREAM_FAILURE_NONE;
     router->attempt = upstream_request_start(&options, &failure);

@@ -149,7 +149,7 @@ static void modify_dropped_all(void *arg, struct header_map *headers) {
 
 void router_reply_overload(struct router *router) {
     router_count(router, ROUTER_RQ_OVERLOAD_LOCAL_REPLY);
-    http_filter_info(&router->base)->upstream.attempts = 1; /* as Envoy counts it */
+    http_filter_info(&router->base)->upstream->attempts = 1; /* as Envoy counts it */
     struct local_reply reply =
         make_reply(503, SLICE("envoy overloaded"), SLICE("overload"), RESPONSE_FLAG_COUNT);
     http_filter_local_reply(&router->base, &reply);
@@ -160,7 +160,7 @@ void router_reply_failure(struct router *router, enum upstream_failure failure) 
     switch (failure) {
     case UPSTREAM_FAILURE_NO_CLUSTER:
         router_count(router, ROUTER_NO_CLUSTER);
-        http_filter_info(&router->base)->upstream.attempts = 0; /* none was made */
+        http_filter_info(&router->base)->upstream->attempts = 0; /* none was made */
         reply = make_reply(router->action->cluster_not_found_code, SLICE(""),
                            SLICE("cluster_not_found"), RESPONSE_FLAG_NO_CLUSTER_FOUND);
         break;
@@ -169,14 +169,14 @@ void router_reply_failure(struct router *router, enum upstream_failure failure) 
                            RESPONSE_FLAG_NO_HEALTHY_UPSTREAM);
         break;
     case UPSTREAM_FAILURE_DROPPED:
-        http_filter_info(&router->base)->upstream.attempts = 0;
+        http_filter_info(&router->base)->upstream->attempts = 0;
         reply = make_reply(503, SLICE("drop overload"), SLICE("drop_overload"),
                            RESPONSE_FLAG_DROP_OVERLOAD);
         reply.modify = modify_dropped;
         reply.arg = router;
         break;
     case UPSTREAM_FAILURE_DROPPED_ALL:
-        http_filter_info(&router->base)->upstream.attempts = 0;
+        http_filter_info(&router->base)->upstream->attempts = 0;
         reply = make_reply(503, SLICE("unconditional drop overload"),
                            SLICE("unconditional_drop_overload"),
                            RESPONSE_FLAG_UNCONDITIONAL_DROP_OVERLOAD);
@@ -227,7 +227,7 @@ static const struct reset_answer reset_answers[] = {
 /* Details hold no blanks: they are one token of a log line. */
 static struct slice reset_details(struct router *router, const char *prefix, const char *detail) {
     struct arena *arena = http_filter_arena(&router->base);
-    struct slice reason = http_filter_info(&router->base)->upstream.transport_failure_reason;
+    struct slice reason = http_filter_info(&router->base)->upstream->transport_failure_reason;
     struct slice text = reason.len == 0
                             ? arena_printf(arena, "%s{%s}", prefix, detail)
                             : arena_printf(arena, "%s{%s|%.*s}", prefix, detail, SLICE_ARG(reason));

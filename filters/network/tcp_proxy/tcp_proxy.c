@@ -29,6 +29,7 @@ struct tcp_proxy {
     struct timer idle_timer, duration_timer;
     struct arena arena;
     struct stream_info info;
+    struct upstream_info upstream_info;
 };
 
 static struct tcp_proxy *from_filter(struct network_filter *f) {
@@ -168,7 +169,7 @@ static void fail(struct tcp_proxy *proxy, enum response_flag flag) {
 static void on_failure(void *arg, struct slice reason, bool timed_out) {
     struct tcp_proxy *proxy = arg;
     (void)timed_out;
-    proxy->info.upstream.transport_failure_reason = arena_dup_slice(&proxy->arena, reason);
+    proxy->upstream_info.transport_failure_reason = arena_dup_slice(&proxy->arena, reason);
     end_upstream(proxy, false);
     if (proxy->connect_attempts < proxy->config->max_connect_attempts) {
         connect_upstream(proxy);
@@ -208,7 +209,7 @@ static void start_upstream(struct tcp_proxy *proxy, enum upstream_failure *failu
         .io = proxy->io,
         .arena = &proxy->arena,
         .cluster_slot = proxy->cluster->slot,
-        .info = &proxy->info.upstream,
+        .info = &proxy->upstream_info,
         .callbacks = &connect_callbacks,
         .arg = proxy,
     };
@@ -222,7 +223,7 @@ static void start_upstream(struct tcp_proxy *proxy, enum upstream_failure *failu
     proxy->upstream = upstream_tcp_start(&options, failure);
     if (proxy->upstream != NULL || *failure == UPSTREAM_FAILURE_PENDING) {
         proxy->connect_attempts++;
-        proxy->info.upstream.attempts = proxy->connect_attempts;
+        proxy->upstream_info.attempts = proxy->connect_attempts;
     }
 }
 
@@ -265,7 +266,8 @@ static void init_info(struct tcp_proxy *proxy) {
     info->start_wall_us = event_loop_wall_us(proxy->io->loop);
     info->downstream_remote = info->connection->remote;
     info->cluster_name = proxy->cluster->name;
-    info->upstream.cluster_name = proxy->cluster->name;
+    info->upstream = &proxy->upstream_info;
+    info->upstream->cluster_name = proxy->cluster->name;
 }
 
 static enum network_filter_verdict on_new_connection(struct network_filter *f) {

@@ -243,9 +243,9 @@ static struct slice authority_of(const struct health_probe *probe) {
 }
 
 static void apply_ops(struct health_probe *probe, const struct header_ops *ops) {
-    struct stream_info info = {.arena = &probe->arena,
-                               .upstream = {.host = probe->options.host->address,
-                                            .host_name = probe->options.host->hostname}};
+    struct upstream_info upstream = {.host = probe->options.host->address,
+                                     .host_name = probe->options.host->hostname};
+    struct stream_info info = {.arena = &probe->arena, .upstream = &upstream};
     struct log_format_input input = {.info = &info, .request_headers = &probe->request};
     for (uint32_t i = 0; i < ops->remove_count; i++) {
         header_map_remove_name(&probe->request, ops->remove[i]);

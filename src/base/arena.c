@@ -110,33 +110,47 @@ static void *alloc_large(struct arena *arena, size_t size) {
     return block->data;
 }
 
-void *arena_alloc_slow(struct arena *arena, size_t size, size_t alignment) {
-    size_t capacity = arena->block_bytes - sizeof(struct arena_block);
-    if (size >= capacity) {
-        return alloc_large(arena, size);
-    }
-    struct arena_block *block =
-        arena->pool != NULL ? block_pool_get(arena->pool) : mem_alloc(arena->block_bytes);
-    block->next = arena->blocks;
+static struct arena_block *heap_block(struct arena *arena) {
+    struct arena_block *block = mem_alloc(arena->block_bytes);
     block->bytes = arena->block_bytes;
-    block->is_pooled = arena->pool != NULL;
-    arena->blocks = block;
-    arena->next = block->data;
-    arena->end = block->data + capacity;
-    memory_poison(block->data, capacity);
+    block->is_pooled = false;
     if (arena->block_bytes < arena->max_block_bytes) {
         size_t doubled = arena->block_bytes * 2;
         arena->block_bytes = doubled < arena->max_block_bytes ? doubled : arena->max_block_bytes;
     }
-    return arena_alloc_aligned(arena, size, alignment);
+    return block;
+}
+
+static struct arena_block *pool_block(struct block_pool *pool) {
+    struct arena_block *block = block_pool_get(pool);
+    block->bytes = pool->block_bytes;
+    block->is_pooled = true;
+    return block;
+}
+
+void *arena_alloc_slow(struct arena *arena, size_t size) {
+    if (size >= arena->block_bytes - sizeof(struct arena_block)) {
+        return alloc_large(arena, size);
+    }
+    struct arena_block *block = arena->pool != NULL ? pool_block(arena->pool) : heap_block(arena);
+    block->next = arena->blocks;
+    arena->blocks = block;
+    size_t capacity = block->bytes - sizeof(struct arena_block);
+    memory_poison(block->data + size, capacity - size);
+    arena->next = block->data + memory_poison_padded(size, capacity);
+    arena->end = block->data + capacity;
+    arena->used_bytes += size;
+    return block->data;
+}
+
+void *arena_zalloc(struct arena *arena, size_t size) {
+    return memset(arena_alloc(arena, size), 0, size);
 }
 
 void *arena_calloc(struct arena *arena, size_t count, size_t size) {
     size_t bytes;
     CHECK(!__builtin_mul_overflow(count, size, &bytes));
-    void *ptr = arena_alloc(arena, bytes);
-    memset(ptr, 0, bytes);
-    return ptr;
+    return arena_zalloc(arena, bytes);
 }
 
 struct slice arena_dup_slice(struct arena *arena, struct slice s) {

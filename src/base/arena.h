@@ -52,9 +52,8 @@ void arena_exclude_from_core(const struct arena *arena);
 
 enum { ARENA_ALIGNMENT = 16 };
 
-/* What the inline paths below fall back to: takes a new block. `alignment` is 1 or ARENA_ALIGNMENT. */
-void *arena_alloc_slow(struct arena *arena, size_t size, size_t alignment)
-    __attribute__((returns_nonnull, noinline));
+/* What the inline paths below fall back to: takes a new block, whose beginning is aligned for all. */
+void *arena_alloc_slow(struct arena *arena, size_t size) __attribute__((returns_nonnull, noinline));
 
 /* `size` bytes at `alignment` (a power of two up to ARENA_ALIGNMENT). */
 __attribute__((returns_nonnull)) static inline void *
@@ -62,7 +61,7 @@ arena_alloc_aligned(struct arena *arena, size_t size, size_t alignment) {
     size_t pad = (size_t)(0 - (uintptr_t)arena->next) & (alignment - 1);
     size_t room = (size_t)((uintptr_t)arena->end - (uintptr_t)arena->next);
     if (room <= pad || size > room - pad) {
-        return arena_alloc_slow(arena, size, alignment);
+        return arena_alloc_slow(arena, size);
     }
     uint8_t *ptr = arena->next + pad;
     memory_unpoison(ptr, size);
@@ -75,6 +74,8 @@ arena_alloc_aligned(struct arena *arena, size_t size, size_t alignment) {
 __attribute__((returns_nonnull)) static inline void *arena_alloc(struct arena *arena, size_t size) {
     return arena_alloc_aligned(arena, size, ARENA_ALIGNMENT);
 }
+/* Zeroed. */
+void *arena_zalloc(struct arena *arena, size_t size) __attribute__((returns_nonnull));
 void *arena_calloc(struct arena *arena, size_t count, size_t size) __attribute__((returns_nonnull));
 /* Unaligned bytes, for text. */
 __attribute__((returns_nonnull)) static inline uint8_t *arena_alloc_bytes(struct arena *arena,
@@ -86,7 +87,7 @@ struct slice arena_dup_slice(struct arena *arena, struct slice s);
 char *arena_dup_string(struct arena *arena, struct slice s) __attribute__((returns_nonnull));
 struct slice arena_printf(struct arena *arena, const char *format, ...) PRINTF_LIKE(2, 3);
 
-#define ARENA_NEW(arena, type) ((type *)arena_calloc((arena), 1, sizeof(type)))
+#define ARENA_NEW(arena, type) ((type *)arena_zalloc((arena), sizeof(type)))
 #define ARENA_NEW_ARRAY(arena, count, type) ((type *)arena_calloc((arena), (count), sizeof(type)))
 
 #endif

@@ -29,6 +29,7 @@ void header_map_init(struct header_map *map, struct arena *arena) {
     map->bytes = 0;
     map->max_bytes = 0;
     map->max_count = 0;
+    map->reserved_count = 0;
 }
 
 void header_map_set_limits(struct header_map *map, uint32_t max_bytes, uint16_t max_count) {
@@ -200,7 +201,10 @@ static inline __attribute__((always_inline)) void append(struct header_map *map,
                                                          struct slice name, struct slice value) {
     uint16_t at;
     bool goes_first = id == HEADER_OTHER ? name.len > 0 && name.ptr[0] == ':' : id <= HEADER_STATUS;
-    if (goes_first && !ends_with_pseudo(map)) {
+    if (goes_first && map->reserved_count > 0) {
+        map->reserved_count--;
+        at = map->reserved_at++;
+    } else if (goes_first && !ends_with_pseudo(map)) {
         at = pseudo_place(map);
     } else {
         make_room(map);
@@ -211,6 +215,11 @@ static inline __attribute__((always_inline)) void append(struct header_map *map,
 
 void header_map_reserve_pseudo(struct header_map *map) {
     make_room(map);
+    if (map->reserved_count > 0 ? map->reserved_at + map->reserved_count == map->count
+                                : ends_with_pseudo(map)) {
+        map->reserved_at = (uint16_t)(map->count - map->reserved_count);
+        map->reserved_count++;
+    }
     struct header_entry *hole = &map->entries[map->count++];
     memset(hole, 0, sizeof(*hole));
     hole->next = HEADER_NONE;

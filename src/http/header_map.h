@@ -149,6 +149,7 @@ struct header_map {
     uint32_t bytes;     /* names, values and 32 each (RFC 9113 §6.5.2) of live entries */
     uint32_t max_bytes; /* 0: no limit */
     uint16_t max_count; /* 0: no limit */
+    uint16_t reserved_at, reserved_count; /* places that header_map_reserve_pseudo has kept */
 };
 
 void header_map_init(struct header_map *map, struct arena *arena);

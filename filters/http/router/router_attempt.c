@@ -17,9 +17,10 @@ static uint64_t now_us(const struct router *router) {
 
 static void add_response_headers(struct router *router, struct header_map *headers) {
     const struct virtual_host *vhost = http_filter_virtual_host(&router->base);
-    if (!router->config->suppress_envoy_headers && http_status_of(headers) != 101) {
+    // As Envoy: the time since the request was whole, which a tunnel's never is.
+    if (!router->config->suppress_envoy_headers && router->request_ended_us != 0) {
         header_map_set_uint(headers, HEADER_X_ENVOY_UPSTREAM_SERVICE_TIME,
-                            (now_us(router) - router->dispatch_us) / 1000);
+                            (now_us(router) - router->request_ended_us) / 1000);
     }
     if (vhost != NULL && vhost->include_attempt_count_in_response) {
         header_map_set_uint(headers, HEADER_X_ENVOY_ATTEMPT_COUNT, router->attempt_count);

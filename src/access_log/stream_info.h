@@ -134,7 +134,6 @@ struct stream_info {
     const struct header_map *request_headers; /* as after the filters; NULL before */
     const struct header_map *response_headers;
     const struct header_map *response_trailers;
-    struct slice original_path; /* %REQ(X-ENVOY-ORIGINAL-PATH?:PATH)% falls back on :path */
     const struct metadata *route_metadata; /* NULL: no route */
     const struct metadata *vhost_metadata;
     struct slice route_name;

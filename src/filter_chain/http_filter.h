@@ -42,6 +42,9 @@ enum http_filter_verdict {
     HTTP_FILTER_CONSUMED, /* data only */
 };
 
+/* Heads, and every slice of them, are valid until the stream opens as a tunnel (an upgrade or a CONNECT
+ * was granted), else until its end. A filter that needs a text in a tunnel copies it into
+ * http_filter_arena. Sanitizer builds see it where one does not: the memory is poisoned. */
 struct http_filter_ops {
     enum http_filter_verdict (*decode_headers)(struct http_filter *f, struct header_map *headers,
                                                bool end_stream);
@@ -60,6 +63,9 @@ struct http_filter_ops {
     /* The stream is a tunnel from now on and has no route any more: nothing of it may be kept. Not
      * called where the route configuration has anything for any filter. */
     void (*on_route_released)(struct http_filter *f);
+    /* The stream is a tunnel from now on: no head is there any more until on_stream_complete, neither map
+     * nor any text of it. Called once, whether or not the route was released. */
+    void (*on_heads_released)(struct http_filter *f);
     /* The body source should slow down / go on (towards the client of this chain). */
     void (*on_above_write_watermark)(struct http_filter *f);
     void (*on_below_write_watermark)(struct http_filter *f);
@@ -106,7 +112,7 @@ struct http_filter_factory {
 struct arena *http_filter_arena(const struct http_filter *f);
 struct io_context *http_filter_io(const struct http_filter *f);
 struct stream_info *http_filter_info(const struct http_filter *f);
-/* NULL before they arrived. */
+/* NULL before they arrived, and in an open tunnel. */
 struct header_map *http_filter_request_headers(const struct http_filter *f);
 struct header_map *http_filter_request_trailers(const struct http_filter *f);
 struct header_map *http_filter_response_headers(const struct http_filter *f);

@@ -57,38 +57,6 @@ void http_filter_chain_create(struct http_filter_chain *chain,
     }
 }
 
-void http_filter_chain_route_changed(struct http_filter_chain *chain) {
-    for (uint32_t i = 0; i < chain->count && !chain->is_destroyed; i++) {
-        struct http_filter *filter = chain->slots[i].filter;
-        if (filter->ops->on_route_changed != NULL) {
-            filter->ops->on_route_changed(filter);
-        }
-    }
-}
-
-void http_filter_chain_route_released(struct http_filter_chain *chain) {
-    for (uint32_t i = 0; i < chain->count && !chain->is_destroyed; i++) {
-        struct http_filter *filter = chain->slots[i].filter;
-        if (filter->ops->on_route_released != NULL) {
-            filter->ops->on_route_released(filter);
-        }
-    }
-}
-
-static size_t held_len(const struct filter_direction *state) {
-    return state->held == NULL ? 0 : state->held->len;
-}
-
-void http_filter_chain_stream_complete(struct http_filter_chain *chain) {
-    /* A stream that waits to run again has no filters; it may end all the same. */
-    for (uint32_t i = 0; i < chain->count && !chain->is_destroyed; i++) {
-        struct http_filter *filter = chain->slots[i].filter;
-        if (filter->ops->on_stream_complete != NULL) {
-            filter->ops->on_stream_complete(filter);
-        }
-    }
-}
-
 static void drop_held(struct filter_direction *state) {
     if (state->held != NULL) {
         buffer_deinit(state->held);
@@ -204,7 +172,7 @@ static struct buffer *held_buffer(struct http_filter_chain *chain, struct filter
 static void check_held_limit(struct http_filter_chain *chain, const struct direction_ops *direction,
                              struct filter_direction *state) {
     uint32_t limit = direction->is_decode ? chain->decode_limit_bytes : chain->encode_limit_bytes;
-    if (limit == 0 || held_len(state) <= limit) {
+    if (limit == 0 || filter_direction_held_bytes(state) <= limit) {
         return;
     }
     if (state->stop != FILTER_HOLDING) {
@@ -347,7 +315,7 @@ static bool keep_data(struct http_filter_chain *chain, const struct direction_op
 
 /* What is held comes in front of `data`. */
 static void put_held_before(struct filter_direction *state, struct buffer *data) {
-    if (held_len(state) > 0) {
+    if (filter_direction_held_bytes(state) > 0) {
         buffer_move(state->held, data);
         buffer_move(data, state->held);
     }
@@ -378,7 +346,7 @@ static void pass_data(struct http_filter_chain *chain, const struct direction_op
             state->trailers_pending = state->trailers_pending || adds_trailers;
             return;
         }
-        if (state->stop != FILTER_FLOWING || held_len(state) > 0) {
+        if (state->stop != FILTER_FLOWING || filter_direction_held_bytes(state) > 0) {
             if (!release_headers(chain, direction, position, false)) {
                 buffer_clear(data);
                 return;
@@ -426,13 +394,13 @@ static void pass_trailers(struct http_filter_chain *chain, const struct directio
             }
             return;
         }
-        if (state->stop == FILTER_FLOWING && held_len(state) == 0) {
+        if (state->stop == FILTER_FLOWING && filter_direction_held_bytes(state) == 0) {
             continue;
         }
         if (!release_headers(chain, direction, position, false)) {
             return;
         }
-        if (held_len(state) > 0) {
+        if (filter_direction_held_bytes(state) > 0) {
             struct buffer data;
             buffer_init(&data, &chain->io->buffers);
             put_held_before(state, &data);
@@ -461,7 +429,7 @@ static void continue_direction(struct http_filter *f, const struct direction_ops
     bool end_was_parted = state->ended_by_headers && !had_headers;
     /* Trailers that the filter added are the end now, wherever it was before. */
     bool data_ended = (state->data_ended || end_was_parted) && !state->trailers_pending;
-    bool has_data = held_len(state) > 0;
+    bool has_data = filter_direction_held_bytes(state) > 0;
     bool headers_end = !state->trailers_pending && !has_data &&
                        (state->ended_by_headers || (data_ended && !unseen));
     if (!release_headers(chain, direction, position, headers_end)) {

@@ -53,6 +53,9 @@ struct filter_direction {
     bool in_callback;
     struct buffer *held; /* in the chain's arena; NULL: nothing has been held */
 };
+static inline size_t filter_direction_held_bytes(const struct filter_direction *direction) {
+    return direction->held == NULL ? 0 : direction->held->len;
+}
 struct filter_slot {
     struct http_filter *filter;
     struct filter_direction decode, encode;
@@ -104,6 +107,12 @@ void http_filter_chain_local_reply(struct http_filter_chain *chain, const struct
 void http_filter_chain_pause_response(struct http_filter_chain *chain, bool pause);
 void http_filter_chain_route_changed(struct http_filter_chain *chain);
 void http_filter_chain_route_released(struct http_filter_chain *chain);
+/* The maps of both heads go away; and they are there again, for the stream's end. */
+void http_filter_chain_release_heads(struct http_filter_chain *chain);
+void http_filter_chain_restore_heads(struct http_filter_chain *chain, struct header_map *request,
+                                     struct header_map *response);
+/* False: no filter looks at anything when the stream is complete. */
+bool http_filter_chain_wants_completion(const struct http_filter_chain *chain);
 void http_filter_chain_stream_complete(struct http_filter_chain *chain);
 /* on_destroy of every filter, held bytes dropped. Idempotent. */
 void http_filter_chain_destroy(struct http_filter_chain *chain);

@@ -58,8 +58,14 @@ struct http_stream_sink_ops {
 struct http_stream_sink {
     const struct http_stream_sink_ops *ops;
     void *arg;
-    struct arena *arena; /* header maps and their text are made here */
+    struct arena
+        *arena; /* heads, maps and text, are made here: where both sides have passed theirs on
+                          * and the stream is a tunnel, its owner may empty it */
+    struct arena *trailers_arena; /* trailers; NULL: as heads. Whole or in part, they may wait */
 };
+static inline struct arena *http_stream_sink_trailers(const struct http_stream_sink *sink) {
+    return sink->trailers_arena != NULL ? sink->trailers_arena : sink->arena;
+}
 
 /* What a codec tells its connection's owner. */
 struct http_codec_callbacks {

@@ -35,6 +35,11 @@ static void free_stream(struct http_stream *stream) {
     stream->magic = 0;
     /* The stream lies in its own arena: take it out first. */
     struct arena arena = stream->arena;
+    arena_deinit(&stream->heads);
+    if (stream->packed_request != NULL) {
+        packed_headers_free(stream->packed_request);
+        packed_headers_free(stream->packed_response);
+    }
     arena_deinit(&arena);
 }
 
@@ -69,6 +74,9 @@ void http_stream_finish(struct http_stream *stream) {
         stream->codec = NULL;
     }
     http_stream_timeouts_cancel(stream);
+    if (stream->packed_request != NULL) {
+        http_stream_restore_heads(stream);
+    }
     http_filter_chain_stream_complete(&stream->chain);
     write_access_logs(stream);
     http_filter_chain_destroy(&stream->chain);
@@ -342,7 +350,7 @@ static void answer_expect(struct http_stream *stream) {
         return;
     }
     struct header_map headers;
-    header_map_init(&headers, &stream->arena);
+    header_map_init(&headers, &stream->heads);
     header_map_append(&headers, HEADER_STATUS, SLICE("100"));
     http_stream_send_informational(stream, &headers);
     header_map_remove(stream->request_headers, HEADER_EXPECT);
@@ -466,12 +474,16 @@ static const struct http_stream_sink_ops sink_ops = {
 
 /* ---- birth ---- */
 
-/* Runs at the end of a turn: frees a finished stream, or runs a recreated one again. */
+/* Runs at the end of a turn: frees a finished stream, settles a tunnel, or runs a recreated one again. */
 static void on_deferred(void *arg) {
     struct http_stream *stream = arg;
     CHECK_MAGIC(stream, HTTP_STREAM_MAGIC);
     if (stream->is_finished) {
         free_stream(stream);
+        return;
+    }
+    if (stream->is_tunnel_open) {
+        http_stream_settle(stream);
         return;
     }
     /* Unless a timer has answered it since. */
@@ -515,6 +527,7 @@ struct http_stream *http_stream_new(struct http_connection *conn, struct http_co
     arena_init(&arena, &conn->io->arena_blocks);
     struct http_stream *stream = ARENA_NEW(&arena, struct http_stream);
     stream->arena = arena;
+    arena_init(&stream->heads, &conn->io->arena_blocks);
     stream->magic = HTTP_STREAM_MAGIC;
     stream->conn = conn;
     stream->codec = codec;
@@ -532,6 +545,7 @@ struct http_stream *http_stream_new(struct http_connection *conn, struct http_co
     http_connection_count(conn, HCM_DOWNSTREAM_RQ_ACTIVE);
     http_connection_count(conn, codec->codec->protocol == HTTP_2 ? HCM_DOWNSTREAM_RQ_HTTP2_TOTAL
                                                                  : HCM_DOWNSTREAM_RQ_HTTP1_TOTAL);
-    *sink = (struct http_stream_sink){.ops = &sink_ops, .arg = stream, .arena = &stream->arena};
+    *sink = (struct http_stream_sink){
+        .ops = &sink_ops, .arg = stream, .arena = &stream->heads, .trailers_arena = &stream->arena};
     return stream;
 }

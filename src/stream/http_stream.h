@@ -11,6 +11,7 @@
 #include "src/event/event_loop.h"
 #include "src/event/timer.h"
 #include "src/filter_chain/http_filter_chain.h"
+#include "src/http/packed_headers.h"
 #include "src/route/route_table.h"
 #include "src/stream/http_connection.h"
 
@@ -25,7 +26,8 @@ struct http_stream {
     struct list_node node; /* in the connection's list */
     struct http_connection *conn;
     struct http_codec_stream *codec; /* NULL once the codec forgot it */
-    struct arena arena;
+    struct arena arena;              /* the stream itself, its chain, what lives as long as they */
+    struct arena heads; /* the maps and texts of heads; emptied when the stream is a tunnel */
     struct stream_info info;
     struct http_filter_chain chain;
     enum stream_half request, response;
@@ -37,6 +39,8 @@ struct http_stream {
     const struct weighted_cluster *weighted;
     bool is_route_resolved;
     uint64_t random;
+    /* of a settled tunnel, where somebody will ask for them; else both NULL */
+    struct packed_headers *packed_request, *packed_response;
     /* facts */
     bool is_head, is_grpc, is_upgrade, is_tunnel_open, is_internal;
     bool is_http2_upgrade; /* came as extended CONNECT, is answered in that form */
@@ -61,9 +65,6 @@ void http_stream_bad_request(struct http_stream *stream, uint32_t status, const 
 /* Resolves route configuration, virtual host, route (cached). */
 const struct route *http_stream_route(struct http_stream *stream);
 void http_stream_clear_route(struct http_stream *stream);
-/* The stream has become a tunnel: keeps a copy of what the access log may ask for and lets go of the
- * route configuration, so that one which was replaced goes away. Filters' overrides keep it. */
-void http_stream_release_route(struct http_stream *stream);
 void http_stream_set_route_cluster(struct http_stream *stream, uint32_t cluster_slot,
                                    struct slice name);
 
@@ -77,6 +78,13 @@ void http_stream_abort(struct http_stream *stream, enum http_reset_reason reason
  * connection, at once. */
 void http_stream_overload_reset(struct http_stream *stream);
 void http_stream_log_input(const struct http_stream *stream, struct log_format_input *input);
+
+/* stream_settle.c: an open tunnel, which may rest for days, keeps a copy of what the access log may ask
+ * for and lets go of heads and route configuration; filters' overrides keep the latter. At the end of the
+ * turn in which it was opened. */
+void http_stream_settle(struct http_stream *stream);
+/* The heads that it packed are there again, for the stream's end. */
+void http_stream_restore_heads(struct http_stream *stream);
 
 /* stream_timeouts.c */
 void http_stream_timeouts_init(struct http_stream *stream);

@@ -46,7 +46,7 @@ static void normalize_host(struct request_head *head) {
         }
     }
     if (config->strip_trailing_host_dot || config->is_edge) {
-        host = strip_trailing_dot(host, head->info->arena);
+        host = strip_trailing_dot(host, head->headers->arena);
     }
     if (host.ptr != before.ptr || host.len != before.len) {
         header_map_set(head->headers, HEADER_AUTHORITY, host);
@@ -82,7 +82,7 @@ static void normalize_path(struct request_head *head) {
     }
     struct slice normalized = path;
     enum path_verdict verdict =
-        path_normalize(path, &head->config->path, head->info->arena, &normalized);
+        path_normalize(path, &head->config->path, head->headers->arena, &normalized);
     switch (verdict) {
     case PATH_OK:
         if (normalized.ptr != path.ptr || normalized.len != path.len) {
@@ -155,7 +155,7 @@ static bool is_internal_address(const struct http_connection_manager_config *con
 static struct slice ip_text(struct request_head *head, const struct address *address) {
     if (head->ip_text_of != address) {
         char text[ADDRESS_TEXT_BYTES];
-        head->ip_text = arena_dup_slice(head->info->arena, address_ip_text(address, text));
+        head->ip_text = arena_dup_slice(head->headers->arena, address_ip_text(address, text));
         head->ip_text_of = address;
     }
     return head->ip_text;
@@ -169,7 +169,7 @@ static void append_xff(struct request_head *head) {
     struct slice ip = ip_text(head, connection->remote);
     struct slice value = ip;
     if (header_map_has(head->headers, HEADER_X_FORWARDED_FOR)) {
-        struct arena *arena = head->info->arena;
+        struct arena *arena = head->headers->arena;
         struct slice present =
             header_map_get_joined(head->headers, SLICE("x-forwarded-for"), SLICE(","), arena);
         value = present.len == 0
@@ -217,7 +217,7 @@ static void establish_client(struct request_head *head) {
         bool had_xff = header_map_has(head->headers, HEADER_X_FORWARDED_FOR);
         if (config->xff_num_trusted_hops > 0 &&
             xff_from_right(head->headers, config->xff_num_trusted_hops, &client, &is_single,
-                           head->info->arena)) {
+                           head->headers->arena)) {
             set_downstream_address(head, &client);
         }
         head->is_internal = !had_xff && is_internal_address(config, connection->remote);
@@ -225,7 +225,7 @@ static void establish_client(struct request_head *head) {
         return;
     }
     if (xff_from_right(head->headers, config->xff_num_trusted_hops + 1, &client, &is_single,
-                       head->info->arena)) {
+                       head->headers->arena)) {
         set_downstream_address(head, &client);
         head->is_internal = is_single && is_internal_address(config, &client);
     }
@@ -386,7 +386,7 @@ static void set_request_id(struct request_head *head) {
             }
             return;
         }
-        char *text = (char *)arena_alloc_bytes(head->info->arena, UUID_TEXT_LEN);
+        char *text = (char *)arena_alloc_bytes(head->headers->arena, UUID_TEXT_LEN);
         random_uuid(head->random, text);
         header_map_set(headers, HEADER_X_REQUEST_ID, slice_make(text, UUID_TEXT_LEN));
     }
@@ -411,7 +411,7 @@ static void append_via(struct request_head *head) {
     if (head->config->via.len == 0) {
         return;
     }
-    struct arena *arena = head->info->arena;
+    struct arena *arena = head->headers->arena;
     struct slice present = header_map_get(head->headers, HEADER_VIA);
     struct slice value = present.len == 0 ? head->config->via
                                           : arena_printf(arena, "%.*s, %.*s", SLICE_ARG(present),

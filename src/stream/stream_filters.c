@@ -88,7 +88,7 @@ void http_stream_send_headers(struct http_stream *stream, struct header_map *hea
     if (end_stream && !stream->is_finished) {
         http_stream_response_ended(stream);
     } else if (stream->is_tunnel_open && !stream->is_finished) {
-        http_stream_release_route(stream);
+        event_loop_defer(loop, &stream->deferred); // callers look at the heads until then
     }
 }
 

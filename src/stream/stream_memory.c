@@ -4,15 +4,12 @@
 #include "src/overload/overload_state.h"
 #include "src/stream/http_stream.h"
 
-static size_t held_len(const struct buffer *held) {
-    return held == NULL ? 0 : held->len;
-}
-
 static size_t held_by_filters(const struct http_filter_chain *chain) {
     size_t held = 0;
     for (uint32_t i = 0; i < chain->count && !chain->is_destroyed; i++) {
         const struct filter_slot *slot = &chain->slots[i];
-        held += held_len(slot->decode.held) + held_len(slot->encode.held);
+        held +=
+            filter_direction_held_bytes(&slot->decode) + filter_direction_held_bytes(&slot->encode);
         if (slot->filter->ops->held_bytes != NULL) {
             held += slot->filter->ops->held_bytes(slot->filter);
         }

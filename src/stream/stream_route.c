@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The route cache of a stream: found at first use, forgotten when a filter clears it. The route
- * configuration is pinned once per stream; a cleared route is matched in the same one. A tunnel, which
- * may live for days, lets go of it. */
+ * configuration is pinned once per stream; a cleared route is matched in the same one. An open
+ * tunnel lets go of it (stream_settle.c). */
 #include "src/config/config_store.h"
 #include "src/event/io_context.h"
 #include "src/stream/http_stream.h"
@@ -116,57 +116,6 @@ void http_stream_clear_route(struct http_stream *stream) {
     if (stream->chain_created) {
         http_filter_chain_route_changed(&stream->chain);
     }
-}
-
-/* Filters may keep what a level of the configuration says to them. */
-static bool has_filter_overrides(const struct http_stream *stream) {
-    return stream->route_config->filters.count > 0 ||
-           (stream->vhost != NULL && stream->vhost->filters.count > 0) ||
-           (stream->route != NULL && stream->route->filters.count > 0) ||
-           (stream->weighted != NULL && stream->weighted->filters.count > 0);
-}
-
-static void own_text(struct http_stream *stream, struct slice *text) {
-    if (text->ptr != NULL) {
-        *text = arena_dup_slice(&stream->arena, *text);
-    }
-}
-
-static const struct metadata *own_metadata(struct arena *arena, const struct metadata *metadata) {
-    if (metadata == NULL || metadata->count == 0) {
-        return NULL;
-    }
-    struct metadata *copy = ARENA_NEW(arena, struct metadata);
-    struct metadata_entry *entries = ARENA_NEW_ARRAY(arena, metadata->count, struct metadata_entry);
-    for (uint32_t i = 0; i < metadata->count; i++) {
-        const struct metadata_entry *entry = &metadata->entries[i];
-        entries[i] = (struct metadata_entry){
-            .filter = arena_dup_slice(arena, entry->filter),
-            .path = arena_dup_slice(arena, entry->path),
-            .value = arena_dup_slice(arena, entry->value),
-            .is_string = entry->is_string,
-        };
-    }
-    *copy = (struct metadata){.entries = entries, .count = metadata->count};
-    return copy;
-}
-
-void http_stream_release_route(struct http_stream *stream) {
-    if (stream->route_config == NULL || has_filter_overrides(stream)) {
-        return;
-    }
-    struct stream_info *info = &stream->info;
-    own_text(stream, &info->route_name);
-    own_text(stream, &info->vhost_name);
-    own_text(stream, &info->cluster_name);
-    info->route_metadata = own_metadata(&stream->arena, info->route_metadata);
-    info->vhost_metadata = own_metadata(&stream->arena, info->vhost_metadata);
-    http_filter_chain_route_released(&stream->chain);
-    stream->vhost = NULL;
-    stream->route = NULL;
-    stream->weighted = NULL;
-    config_unpin(stream->conn->io, &stream->route_config->part);
-    stream->route_config = NULL;
 }
 
 void http_stream_set_route_cluster(struct http_stream *stream, uint32_t cluster_slot,

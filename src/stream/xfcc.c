@@ -63,7 +63,7 @@ void request_headers_set_xfcc(struct request_head *head) {
     if (config->forward_client_cert == FORWARD_CLIENT_CERT_FORWARD_ONLY) {
         return;
     }
-    struct arena *arena = head->info->arena;
+    struct arena *arena = headers->arena;
     struct slice element = xfcc_element(config, peer, arena);
     struct slice present = header_map_get(headers, HEADER_X_FORWARDED_CLIENT_CERT);
     if (config->forward_client_cert == FORWARD_CLIENT_CERT_APPEND_FORWARD && present.len > 0) {

@@ -97,6 +97,7 @@ static void sink_headers(void *arg, struct header_map *headers, bool end_stream)
     note_received(request);
     if (request->upgrade_protocol.len > 0) {
         upgrade_response_to_http1(headers, request->upgrade_protocol);
+        request->upgrade_protocol = (struct slice){NULL, 0}; // a text of the request's head
     }
     uint32_t status = http_status_of(headers);
     // From here on the connection carries something else than HTTP/1.
@@ -195,7 +196,6 @@ void upstream_request_reserved(struct upstream_request *request, struct http_cli
 
 /* Our direction ended. */
 static void note_complete(struct upstream_request *request) {
-    request->is_complete = true;
     request->complete_us = now_us(request);
 }
 
@@ -209,8 +209,8 @@ static const struct header_map *headers_to_send(struct upstream_request *request
     if (is_http1(request) || !header_map_has(headers, HEADER_UPGRADE)) {
         return headers;
     }
-    struct header_map *copy = ARENA_NEW(request->arena, struct header_map);
-    header_map_copy(copy, headers, request->arena);
+    struct header_map *copy = ARENA_NEW(request->sink.arena, struct header_map);
+    header_map_copy(copy, headers, request->sink.arena);
     request->upgrade_protocol = header_map_get(copy, HEADER_UPGRADE);
     upgrade_request_to_http2(copy);
     return copy;
@@ -306,7 +306,9 @@ static void open_stream(void *arg) {
     CHECK_MAGIC(request, UPSTREAM_REQUEST_MAGIC);
     ASSERT(request->state == UPSTREAM_REQUEST_RESERVED);
     struct http_client *client = request->client;
-    struct http_stream_sink sink = {&codec_sink_ops, request, request->sink.arena};
+    struct http_stream_sink sink = request->sink;
+    sink.ops = &codec_sink_ops;
+    sink.arg = request;
     request->stream = http_codec_new_stream(client->codec, &sink);
     if (request->stream == NULL) {
         upstream_request_lost(request);

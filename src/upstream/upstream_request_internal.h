@@ -36,13 +36,11 @@ struct upstream_request {
     struct buffer body;                /* waiting */
     bool end_with_headers, end_with_body;
     bool has_headers; /* given */
-    bool is_ended;    /* the owner called upstream_request_end */
-    bool is_complete; /* our direction ended */
     bool is_internal; /* x-envoy-internal: true */
     bool is_upgraded; /* the connection is no longer HTTP/1 */
     bool is_connect;
-    struct slice upgrade_protocol;           /* sent as extended CONNECT; empty: not */
     bool is_body_above, is_connection_above; /* reasons of above_count */
+    struct slice upgrade_protocol;           /* sent as extended CONNECT; empty: not */
     uint32_t above_count;
     uint32_t read_disable_count;
     uint64_t complete_us; /* when our direction ended */

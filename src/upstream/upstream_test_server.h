@@ -122,7 +122,8 @@ static inline bool server_on_new_stream(void *arg, struct http_codec_stream *cod
     stream->stream = codec_stream;
     arena_init_heap(&stream->arena, 0);
     server->streams[server->request_count++] = stream;
-    *sink = (struct http_stream_sink){&server_sink_ops, stream, &stream->arena};
+    *sink =
+        (struct http_stream_sink){.ops = &server_sink_ops, .arg = stream, .arena = &stream->arena};
     return true;
 }
 

@@ -95,7 +95,7 @@ static bool on_new_stream(void *arg, struct http_codec_stream *stream,
                           struct http_stream_sink *sink) {
     struct bench *bench = (struct bench *)arg;
     bench->stream = stream;
-    *sink = (struct http_stream_sink){&sink_ops, bench, &bench->arena};
+    *sink = (struct http_stream_sink){.ops = &sink_ops, .arg = bench, .arena = &bench->arena};
     return true;
 }
 static void on_bad_request(void *arg, struct http_codec_stream *stream, uint32_t status,
@@ -127,7 +127,7 @@ static void one_round(struct bench *bench) {
     uint64_t mark = now_ns();
     dispatch(bench, bench->server, request, sizeof(request) - 1);
     add_since(bench, PARSE_REQUEST, &mark);
-    struct http_stream_sink sink = {&sink_ops, bench, &bench->arena};
+    struct http_stream_sink sink = {.ops = &sink_ops, .arg = bench, .arena = &bench->arena};
     struct http_codec_stream *upstream = http_codec_new_stream(bench->client, &sink);
     CHECK(http_stream_encode_headers(upstream, bench->headers, true) == STATUS_OK);
     add_since(bench, WRITE_REQUEST, &mark);

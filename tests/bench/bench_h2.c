@@ -91,7 +91,7 @@ static bool on_new_stream(void *arg, struct http_codec_stream *stream,
                           struct http_stream_sink *sink) {
     struct bench_stream *s = stream_new(arg);
     s->stream = stream;
-    *sink = (struct http_stream_sink){&server_ops, s, &s->arena};
+    *sink = (struct http_stream_sink){.ops = &server_ops, .arg = s, .arena = &s->arena};
     return true;
 }
 static void on_bad_request(void *arg, struct http_codec_stream *stream, uint32_t status,
@@ -109,7 +109,7 @@ static const struct http_codec_callbacks callbacks = {
 
 static void request(struct bench_end *client) {
     struct bench_stream *s = stream_new(client);
-    struct http_stream_sink sink = {&client_ops, s, &s->arena};
+    struct http_stream_sink sink = {.ops = &client_ops, .arg = s, .arena = &s->arena};
     s->stream = http_codec_new_stream(client->codec, &sink);
     struct header_map map;
     header_map_init(&map, &s->arena);

@@ -40,7 +40,7 @@ static bool on_new_stream(void *arg, struct http_codec_stream *stream,
     struct io_context *io = arg;
     current = (struct bench_stream){.stream = stream};
     arena_init(&current.arena, &io->arena_blocks);
-    *sink = (struct http_stream_sink){&ops, &current, &current.arena};
+    *sink = (struct http_stream_sink){.ops = &ops, .arg = &current, .arena = &current.arena};
     return true;
 }
 static void ignore(void *arg) {

@@ -11,7 +11,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
 
 static void request(struct fuzz_world *world, bool has_body) {
     struct fuzz_stream *s = fuzz_stream_new(world);
-    struct http_stream_sink sink = {&fuzz_client_ops, s, &s->arena};
+    struct http_stream_sink sink = {.ops = &fuzz_client_ops, .arg = s, .arena = &s->arena};
     s->stream = http_codec_new_stream(world->codec, &sink);
     s->has_answered = true; /* a client's own direction */
     struct header_map map;

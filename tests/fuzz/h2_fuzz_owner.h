@@ -197,7 +197,7 @@ static inline bool fuzz_on_new_stream(void *arg, struct http_codec_stream *strea
     }
     struct fuzz_stream *s = fuzz_stream_new(world);
     s->stream = stream;
-    *sink = (struct http_stream_sink){&fuzz_server_ops, s, &s->arena};
+    *sink = (struct http_stream_sink){.ops = &fuzz_server_ops, .arg = s, .arena = &s->arena};
     return true;
 }
 static inline void fuzz_on_bad_request(void *arg, struct http_codec_stream *stream, uint32_t status,

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* HTTP/1.1 clients byte by byte: pipelining, splits, upgrades, refusals, disconnects. */
+#include "src/base/memory_poison.h"
 #include "tests/support/proxy_case.h"
 #include "tests/support/raw_peer.h"
 
@@ -170,6 +171,10 @@ START_TEST(websocket_passes_both_ways) {
         raw_peer_send(&server, "pong");
         RUN_UNTIL(&c.stack, raw_peer_got(&peer, "pong"));
     }
+    /* It rests in little memory: two blocks with the stream, its chain and its attempt. */
+    const struct block_pool *blocks = &c.stack.workers[0].arena_blocks;
+    bool has_gaps = memory_poison_padded(0, 64) > 0; /* of sanitizers, between all allocations */
+    ck_assert_uint_le(blocks->live_count * blocks->block_bytes, has_gaps ? 3072 : 2048);
     /* The route's timeout does not run on a tunnel. */
     test_stack_advance(&c.stack, 20000);
     ck_assert(!raw_peer_is_over(&peer));

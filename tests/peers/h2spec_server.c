@@ -121,7 +121,7 @@ static bool on_new_stream(void *arg, struct http_codec_stream *stream,
     s->stream = stream;
     s->connection = connection;
     arena_init(&s->arena, &connection->server->io.arena_blocks);
-    *sink = (struct http_stream_sink){&sink_ops, s, &s->arena};
+    *sink = (struct http_stream_sink){.ops = &sink_ops, .arg = s, .arena = &s->arena};
     return true;
 }
 static void on_bad_request(void *arg, struct http_codec_stream *stream, uint32_t status,

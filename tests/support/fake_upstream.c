@@ -99,7 +99,7 @@ static bool on_new_stream(void *arg, struct http_codec_stream *stream,
     request->stream = stream;
     arena_init_heap(&request->arena, 0);
     server->requests[server->request_count++] = request;
-    *sink = (struct http_stream_sink){&sink_ops, request, &request->arena};
+    *sink = (struct http_stream_sink){.ops = &sink_ops, .arg = request, .arena = &request->arena};
     return true;
 }
 

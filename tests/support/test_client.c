@@ -193,7 +193,7 @@ void test_exchange_init(struct test_exchange *exchange, struct test_client *clie
 
 void test_exchange_headers(struct test_exchange *exchange, const struct header_map *headers,
                            bool end_stream) {
-    struct http_stream_sink sink = {&sink_ops, exchange, &exchange->arena};
+    struct http_stream_sink sink = {.ops = &sink_ops, .arg = exchange, .arena = &exchange->arena};
     exchange->stream = http_codec_new_stream(exchange->client->codec, &sink);
     ck_assert_int_eq(http_stream_encode_headers(exchange->stream, headers, end_stream), STATUS_OK);
 }

@@ -70,7 +70,7 @@ static void dispatch(struct router *router) {
     router->cluster_slot = find_cluster(router);
     router->priority_high = router->action->priority_high;
     router->replay_limit_bytes = replay_limit(router);
-    router->dispatch_us = event_loop_now_us(router->io->loop);
+    router->is_dispatched = true;
     if (router->cluster_slot == CONFIG_SLOT_NONE) {
         router_reply_failure(router, UPSTREAM_FAILURE_NO_CLUSTER);
         return;
@@ -177,12 +177,18 @@ static void on_route_released(struct http_filter *f) {
     }
 }
 
+static void on_heads_released(struct http_filter *f) {
+    struct router *router = from_filter(f);
+    router->request_headers = NULL;
+    router->set_cookie = (struct slice){NULL, 0};
+}
+
 static void on_destroy(struct http_filter *f) {
     struct router *router = from_filter(f);
     router->is_done = true;
     router->is_destroyed = true;
     router->magic = 0;
-    if (router->dispatch_us == 0) {
+    if (!router->is_dispatched) {
         return;
     }
     router_timeouts_cancel(router);
@@ -202,6 +208,7 @@ const struct http_filter_ops router_ops = {
     .on_above_write_watermark = on_above_write_watermark,
     .on_below_write_watermark = on_below_write_watermark,
     .on_route_released = on_route_released,
+    .on_heads_released = on_heads_released,
     .held_bytes = held_bytes,
     .on_destroy = on_destroy,
 };

@@ -62,38 +62,35 @@ struct router_tries {
 struct router {
     struct http_filter base;
     uint32_t magic;
+    uint32_t cluster_slot;
     const struct router_config *config;
     struct io_context *io;
     const struct route *route;
     const struct route_action *action;
     const struct weighted_cluster *weighted;
-    uint32_t cluster_slot;
     struct header_map *request_headers, *request_trailers;
     bool request_ended;
     bool is_upgrade;
     bool priority_high;
-    bool is_done; /* the response is complete, or the stream is over */
+    bool is_dispatched; /* to a cluster: there is more to release than this */
+    bool is_done;       /* the response is complete, or the stream is over */
     bool is_destroyed;
-    /* the attempt in progress; NULL between attempts */
-    struct upstream_request *attempt;
-    uint32_t attempt_count;
     bool attempt_sent;     /* it got a connection: its request may have been seen */
-    bool attempt_ended;    /* the codec has let go of it */
     bool response_started; /* headers went to the client: no retry any more */
     bool response_ended;
-    struct event_deferred farewell; /* ends an attempt that its codec did not close by itself */
-    uint64_t attempt_start_us, dispatch_us;
-    struct router_tries *tries; /* NULL: one attempt, which has as long as the request */
-    bool holds_retry;           /* counted against the retry breaker */
-    uint32_t replay_limit_bytes;
-    /* times */
-    uint32_t timeout_ms, per_try_timeout_ms, per_try_idle_timeout_ms;
-    uint64_t request_ended_us; /* 0: not yet whole */
-    bool timeout_armed;
-    struct timer timeout_timer;
     bool response_paused;
     bool request_paused;
+    bool holds_retry; /* counted against the retry breaker */
+    bool timeout_armed;
     bool timeout_alt_response;
+    uint32_t attempt_count;
+    struct upstream_request *attempt; /* in progress; NULL between attempts */
+    struct event_deferred farewell;   /* ends an attempt that its codec did not close by itself */
+    struct router_tries *tries;       /* NULL: one attempt, which has as long as the request */
+    uint32_t replay_limit_bytes;
+    uint32_t timeout_ms, per_try_timeout_ms, per_try_idle_timeout_ms;
+    uint64_t request_ended_us; /* 0: not yet whole */
+    struct timer timeout_timer;
     struct slice set_cookie; /* of a hash policy; added to the response */
 };
 

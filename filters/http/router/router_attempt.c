@@ -95,7 +95,6 @@ static void on_trailers(void *arg, struct header_map *trailers) {
 static void on_reset(void *arg, enum http_reset_reason reason, const char *detail) {
     struct router *router = arg;
     (void)detail;
-    router->attempt_ended = true;
     if (!router->response_started && reason != HTTP_RESET_OVERFLOW) {
         upstream_report_local_failure(router->io, upstream_request_host(router->attempt),
                                       router->cluster_slot, false);
@@ -113,7 +112,6 @@ static void on_reset(void *arg, enum http_reset_reason reason, const char *detai
 /* Both directions are over; the response has been passed on. */
 static void on_stream_closed(void *arg) {
     struct router *router = arg;
-    router->attempt_ended = true;
     event_loop_defer_cancel(&router->farewell);
     router_end_attempt(router, HTTP_RESET_LOCAL);
 }
@@ -252,15 +250,16 @@ void router_start_attempt(struct router *router) {
         .is_upgrade = router->is_upgrade,
         .sni_override = header_map_get(router->request_headers, HEADER_AUTHORITY),
         .info = info->upstream,
-        .sink = {.ops = &sink_ops, .arg = router, .arena = http_filter_arena(&router->base)},
+        .sink = {.ops = &sink_ops,
+                 .arg = router,
+                 .arena = router->request_headers->arena,
+                 .trailers_arena = http_filter_arena(&router->base)},
         .on_pool_ready = on_pool_ready,
         .buffer_limit_bytes = http_filter_decoder_buffer_limit(&router->base),
     };
     fill_lb_context(router, &options.lb);
     router->attempt_count++;
     router->attempt_sent = false;
-    router->attempt_ended = false;
-    router->attempt_start_us = now_us(router);
     info->upstream->transport_failure_reason = (struct slice){NULL, 0};
     set_attempt_count(router);
     enum upstream_failure failure = UPSTREAM_FAILURE_NONE;

@@ -203,7 +203,7 @@ static struct h1_fault add_field(struct h1_codec *codec, struct slice line) {
         return H1_FAULT(431, "http1.too_many_headers");
     }
     struct h1_field field;
-    struct h1_fault fault = h1_parse_field(line, codec->sink.arena, &field);
+    struct h1_fault fault = h1_parse_field(line, codec->headers->arena, &field);
     if (fault.detail != NULL) {
         return fault;
     }
@@ -322,8 +322,9 @@ static void begin_trailers(struct h1_codec *codec) {
     codec->field_bytes = 0;
     codec->field_count = 0;
     codec->scanned = 0;
-    codec->headers = (struct header_map *)arena_alloc(codec->sink.arena, sizeof(*codec->headers));
-    header_map_init(codec->headers, codec->sink.arena);
+    struct arena *arena = http_stream_sink_trailers(&codec->sink);
+    codec->headers = (struct header_map *)arena_alloc(arena, sizeof(*codec->headers));
+    header_map_init(codec->headers, arena);
 }
 
 /* Trailers are read even where they are not wanted: the section must be well formed. Reads them;

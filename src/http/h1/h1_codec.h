@@ -95,10 +95,10 @@ struct h1_codec {
     bool is_head, is_connect, is_upgrade, has_host;
     bool tunnel_granted;
     bool authority_given; /* by the request's target: Host is checked but not used */
+    bool goaway_told;     /* client: on_goaway was called */
     uint32_t informational_count;
     uint32_t status;      /* of the response */
     struct buffer held;   /* client: tunnel data from before the tunnel was granted */
-    bool goaway_told;     /* client: on_goaway was called */
     struct buffer *input; /* during dispatch */
 };
 

@@ -185,7 +185,7 @@ static inline bool h1_test_on_new_stream(void *arg, struct http_codec_stream *st
     struct h1_test_peer *peer = (struct h1_test_peer *)arg;
     peer->stream = stream;
     peer->ended = false;
-    *sink = (struct http_stream_sink){&h1_test_sink_ops, peer, &peer->arena};
+    *sink = (struct http_stream_sink){.ops = &h1_test_sink_ops, .arg = peer, .arena = &peer->arena};
     return true;
 }
 
@@ -246,7 +246,7 @@ h1_test_peer_new(bool is_server, struct http_codec_options options, struct http1
 
 /* Client: opens the stream that the next response belongs to. */
 static inline struct http_codec_stream *h1_test_open(struct h1_test_peer *peer) {
-    struct http_stream_sink sink = {&h1_test_sink_ops, peer, &peer->arena};
+    struct http_stream_sink sink = {.ops = &h1_test_sink_ops, .arg = peer, .arena = &peer->arena};
     peer->ended = false;
     peer->stream = http_codec_new_stream(peer->codec, &sink);
     return peer->stream;

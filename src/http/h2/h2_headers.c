@@ -13,8 +13,10 @@ static enum status refuse(struct h2_stream *s, enum http_reset_reason reason, co
 void h2_block_begin(struct h2_stream *s) {
     const struct http_codec_options *options = &s->h2->options;
     s->has_regular_field = false;
-    s->block = ARENA_NEW(s->sink.arena, struct header_map);
-    header_map_init(s->block, s->sink.arena);
+    struct arena *arena =
+        s->has_final_headers ? http_stream_sink_trailers(&s->sink) : s->sink.arena;
+    s->block = ARENA_NEW(arena, struct header_map);
+    header_map_init(s->block, arena);
     header_map_set_limits(s->block, options->max_headers_bytes,
                           (uint16_t)options->max_headers_count);
 }

@@ -156,7 +156,7 @@ static inline bool test_on_new_stream(void *arg, struct http_codec_stream *strea
     }
     struct test_stream *s = test_stream_add(end);
     s->stream = stream;
-    *sink = (struct http_stream_sink){&test_sink_ops, s, &s->arena};
+    *sink = (struct http_stream_sink){.ops = &test_sink_ops, .arg = s, .arena = &s->arena};
     return true;
 }
 static inline void test_on_bad_request(void *arg, struct http_codec_stream *stream, uint32_t status,
@@ -240,7 +240,7 @@ static inline void test_request_map(struct header_map *map, struct arena *arena,
 }
 static inline struct test_stream *test_open(struct test_end *client) {
     struct test_stream *s = test_stream_add(client);
-    struct http_stream_sink sink = {&test_sink_ops, s, &s->arena};
+    struct http_stream_sink sink = {.ops = &test_sink_ops, .arg = s, .arena = &s->arena};
     s->stream = http_codec_new_stream(client->codec, &sink);
     return s;
 }

@@ -335,7 +335,7 @@ static void send_http(struct health_probe *probe) {
     };
     probe->codec = is_http2 ? http2_client_codec_new(&options, &(struct http2_options){0})
                             : http1_client_codec_new(&options, &(struct http1_options){0});
-    struct http_stream_sink sink = {&sink_ops, probe, &probe->arena};
+    struct http_stream_sink sink = {.ops = &sink_ops, .arg = probe, .arena = &probe->arena};
     probe->stream = http_codec_new_stream(probe->codec, &sink);
     make_request(probe);
     if (probe->stream == NULL ||

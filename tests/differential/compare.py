@@ -32,7 +32,7 @@ STATS_IGNORED = re.compile("|".join((
     r"upstream_cx_destroy(_remote|_local)?$", r"update_attempt$", r"days_until",
     # What the bootstrap as a whole does, and whoever asks the admin interface.
     r"^cluster\.xds\.", r"^server\.", r"^runtime\.", r"^filesystem\.", r"admin\.", r"main_thread",
-    r"^http\.async-client\.", r"worker_\d",
+    r"^http\.async-client\.", r"worker_\d", r"watchdog",
     # Of Envoy's libraries and threads.
     r"nghttp2_", r"max_host_weight", r"warming_state", r"ssl_socket_factory", r"_lb\.(size|m)",
     # Two processes of discovery differ in how often they ask and tell; cases name what they compare.

@@ -98,6 +98,8 @@ def is_refused(port):
         programs.connect(port).close()
     except ConnectionRefusedError:
         return True
+    except ConnectionResetError:
+        pass  # the socket closed while this connection waited to be accepted
     return False
 
 

@@ -162,6 +162,11 @@ static void on_acceptable(void *arg, unsigned flags) {
         if (status == STATUS_AGAIN) {
             return;
         }
+        if (status == STATUS_CLOSED) {
+            // The control thread closed the listener; its order to this worker is under way.
+            unwatch_sockets(listener);
+            return;
+        }
         if (status != STATUS_OK) {
             /* A level-triggered watch would spin while no descriptor is free. */
             pause_accepting(listener, err.message);

@@ -225,6 +225,9 @@ enum status socket_accept(int listen_fd, int *fd, struct address *remote, struct
         if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
             return error_set(err, STATUS_LIMIT, "accept: %s", strerror(errno));
         }
+        if (errno == EINVAL) {
+            return error_set(err, STATUS_CLOSED, "accept: the socket no longer listens");
+        }
         if (!is_lost_connection(errno)) {
             return error_set(err, STATUS_IO, "accept: %s", strerror(errno));
         }

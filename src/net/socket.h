@@ -48,7 +48,8 @@ struct socket_connect_options {
 enum status socket_connect(const struct address *address,
                            const struct socket_connect_options *options, int *fd,
                            struct error *err) MUST_USE;
-/* STATUS_AGAIN when none waits, STATUS_LIMIT when out of file descriptors. */
+/* STATUS_AGAIN when none waits, STATUS_LIMIT when out of file descriptors, STATUS_CLOSED when the socket
+ * has been shut down. */
 enum status socket_accept(int listen_fd, int *fd, struct address *remote,
                           struct error *err) MUST_USE;
 /* The number that the next file descriptor would have (the lowest that is free), below 0 when there is

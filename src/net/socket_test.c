@@ -169,6 +169,16 @@ START_TEST(socket_accept_out_of_descriptors_is_limit) {
 }
 END_TEST
 
+START_TEST(socket_accept_of_a_shut_down_socket_is_closed) {
+    struct address address = loopback("127.0.0.1:0"), remote;
+    struct socket_listen_options options = {0};
+    int listener = listen_at(&address, &options), accepted = -1;
+    ck_assert_int_eq(shutdown(listener, SHUT_RD), 0);
+    ck_assert_int_eq(socket_accept(listener, &accepted, &remote, NULL), STATUS_CLOSED);
+    close(listener);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("socket");
     TCase *tests = tcase_create("socket");
@@ -178,6 +188,7 @@ int main(void) {
     tcase_add_test(tests, socket_unix_stale_file_is_replaced_and_a_live_one_is_not);
     tcase_add_test(tests, socket_options_apply_and_failures_close);
     tcase_add_test(tests, socket_accept_out_of_descriptors_is_limit);
+    tcase_add_test(tests, socket_accept_of_a_shut_down_socket_is_closed);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

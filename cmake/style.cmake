@@ -1,10 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 # Checks of the source text and of the linked binary, as tests.
 
-foreach(check sizes layers headers banned)
+foreach(check sizes layers headers banned config_used)
   add_test(NAME style.${check} COMMAND Python3::Interpreter "${CMAKE_SOURCE_DIR}/tools/check_${check}.py")
   set_tests_properties(style.${check} PROPERTIES LABELS style TIMEOUT 60)
 endforeach()
+# It must find what the tree in testdata has of it, and no more.
+add_test(NAME style.config_used.finds
+         COMMAND Python3::Interpreter "${CMAKE_SOURCE_DIR}/tools/check_config_used.py"
+                 "${CMAKE_SOURCE_DIR}/testdata/style/config_used")
+set_tests_properties(
+  style.config_used.finds
+  PROPERTIES LABELS style TIMEOUT 60 PASS_REGULAR_EXPRESSION
+             "shape_config.forgotten .*\n.*shape_config.filled .*\n2 findings")
 add_test(NAME style.format COMMAND "${CMAKE_SOURCE_DIR}/tools/check_format.sh")
 set_tests_properties(style.format PROPERTIES LABELS style TIMEOUT 120)
 

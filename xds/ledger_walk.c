@@ -101,6 +101,19 @@ static void walk_honoured(struct ledger_walker *w, const struct proto_field_info
     }
 }
 
+/* A BoolValue that says "no": what is not supported is not asked for. */
+static bool is_switched_off(const struct proto_field_info *info,
+                            const ProtobufCFieldDescriptor *field,
+                            const ProtobufCMessage *message) {
+    if (field->type != PROTOBUF_C_TYPE_MESSAGE || field->label == PROTOBUF_C_LABEL_REPEATED ||
+        proto_well_known_of(info->message) != PROTO_WELL_KNOWN_WRAPPER) {
+        return false;
+    }
+    const ProtobufCMessage *wrapper = *(ProtobufCMessage **)proto_member(message, field);
+    const ProtobufCFieldDescriptor *value = &wrapper->descriptor->fields[0];
+    return value->type == PROTOBUF_C_TYPE_BOOL && !proto_has(wrapper, value);
+}
+
 static void walk_field(struct ledger_walker *w, const struct ledger_message *table,
                        const struct proto_field_info *info, const ProtobufCFieldDescriptor *field,
                        const ProtobufCMessage *message) {
@@ -116,8 +129,10 @@ static void walk_field(struct ledger_walker *w, const struct ledger_message *tab
         note_ignored(w, "not honoured", answer.note);
         break;
     case LEDGER_REFUSED:
-        validation_error(w->v, "not supported%s%s", answer.note == NULL ? "" : ": ",
-                         answer.note == NULL ? "" : answer.note);
+        if (!is_switched_off(info, field, message)) {
+            validation_error(w->v, "not supported%s%s", answer.note == NULL ? "" : ": ",
+                             answer.note == NULL ? "" : answer.note);
+        }
         break;
     }
     validation_pop(w->v);

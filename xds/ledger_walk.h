@@ -17,7 +17,7 @@ typedef const struct ledger_message *ledger_lookup_fn(void *arg, const char *mes
 /* Walks `message` and all below it that is honoured, through Any and TypedStruct of known type, and
  * through map values and repeated fields. Per populated field:
  *   HONOURED  descended into      HARMLESS  nothing
- *   IGNORED, or in no table: FINDING_IGNORED      REFUSED: error
+ *   IGNORED, or in no table: FINDING_IGNORED      REFUSED: error, unless a BoolValue that is false
  * A type without a table below an honoured field gives one finding, not one for each of its fields.
  * An Any of unknown type is FINDING_IGNORED as well. */
 void ledger_walk(const ProtobufCMessage *message, ledger_lookup_fn *lookup, void *arg,

@@ -16,6 +16,7 @@ static const struct ledger_field CLUSTER_FIELDS[] = {
     {"alt_stat_name", LEDGER_HARMLESS, "a name in statistics"},
     {"upstream_bind_config", LEDGER_IGNORED, "the source address is the kernel's choice"},
     {"transport_socket", LEDGER_REFUSED, "security"},
+    {"wait_for_warm_on_init", LEDGER_REFUSED, "security"},
 };
 static const struct ledger_field ASSIGNMENT_FIELDS[] = {
     {"*", LEDGER_HONOURED, NULL},
@@ -77,6 +78,18 @@ START_TEST(ignored_fields_are_named_and_refused_ones_are_errors) {
     ck_assert_int_eq(notes, 3);
     ck_assert_int_eq(validation_result(&v, &err), STATUS_INVALID);
     ck_assert_str_eq(err.message, "transport_socket: not supported: security");
+    arena_deinit(&arena);
+}
+END_TEST
+
+START_TEST(a_refused_switch_may_be_off) {
+    struct arena arena;
+    struct validation v;
+    arena_init_heap(&arena, 0);
+    walk("{\"wait_for_warm_on_init\":false}", &arena, &v);
+    ck_assert_uint_eq(v.finding_count, 0);
+    walk("{\"wait_for_warm_on_init\":true}", &arena, &v);
+    ck_assert(!validation_ok(&v));
     arena_deinit(&arena);
 }
 END_TEST
@@ -144,6 +157,7 @@ int main(void) {
     TCase *tests = tcase_create("ledger_walk");
     tcase_add_test(tests, honoured_and_harmless_fields_leave_no_finding);
     tcase_add_test(tests, ignored_fields_are_named_and_refused_ones_are_errors);
+    tcase_add_test(tests, a_refused_switch_may_be_off);
     tcase_add_test(tests, walk_goes_through_any_and_typed_struct);
     tcase_add_test(tests, visit_all_lists_every_field_with_its_verdict);
     suite_add_tcase(suite, tests);

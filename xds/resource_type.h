@@ -29,12 +29,9 @@ struct decode_context {
     const struct owner_patterns *owners; /* NULL: none given */
     bool edge_defaults;                  /* --defaults edge */
     struct slice node_id, node_cluster;  /* of the bootstrap */
-    bool has_local_cluster; /* cluster_manager.local_cluster_name: zone-aware routing */
     /* Is there a cluster of that name, warming or not (validate_clusters)? NULL: not asked. */
     bool (*cluster_exists)(void *arg, struct slice name);
     void *cluster_exists_arg;
-    /* Builds listener_part.chain_index in the part's arena; NULL: left out. */
-    const void *(*chain_index_new)(const struct listener_part *listener, struct arena *arena);
 };
 
 struct decode_options {

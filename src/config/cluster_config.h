@@ -61,7 +61,6 @@ struct endpoint_part {
     uint32_t overprovisioning_percent;  /* default 140 */
     uint32_t drop_overload_per_million; /* sum of policy.drop_overloads, capped */
     bool weighted_priority_health;
-    uint32_t endpoint_stale_after_ms; /* 0: never */
 };
 
 struct circuit_breaker_thresholds {
@@ -97,11 +96,7 @@ struct lb_config {
     uint32_t slow_start_min_percent; /* 10 */
     double panic_threshold_percent;  /* 50; 0 disables */
     bool locality_weighted;
-    bool zone_aware;                /* default true where local_cluster_name is set */
-    double zone_routing_percent;    /* 100 */
-    uint64_t zone_min_cluster_size; /* 6 */
     bool fail_traffic_on_panic;
-    bool close_connections_on_host_set_change;
     const void *config; /* of an extension policy */
     const struct load_balancer_factory *factory;
 };
@@ -152,7 +147,6 @@ struct outlier_config {
     uint32_t failure_percentage_minimum_hosts, failure_percentage_request_volume;
     bool split_external_local_origin_errors;
     uint32_t max_ejection_time_jitter_ms;
-    bool successful_active_health_check_uneject;
 };
 
 struct cluster_dns_config {
@@ -188,11 +182,9 @@ struct cluster_part {
     struct socket_connect_options connect;
     bool close_connections_on_health_failure;
     bool ignore_health_on_host_removal;
-    bool connection_pool_per_downstream_connection;
     bool wait_for_warm_on_init;           /* default true */
     const struct outlier_config *outlier; /* NULL: none */
     const void *health_checks;            /* src/upstream/health_check's model; NULL: none */
-    double preconnect_ratio;              /* per upstream; 1.0 */
     struct metadata metadata;
     /* Filled by the cluster manager on the control thread before publication. */
     struct cluster_state *state;

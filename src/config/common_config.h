@@ -59,7 +59,6 @@ struct header_ops {
 struct filter_override {
     uint32_t name_id; /* config_store_intern of the HTTP filter's name in the chain */
     bool is_disabled;
-    bool is_enabled; /* FilterConfig{disabled: false} on a filter disabled by default */
     const struct http_filter_factory *factory; /* NULL where only the flags are given */
     const void *config;
 };

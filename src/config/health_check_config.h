@@ -56,7 +56,6 @@ struct health_check_config {
     uint32_t initial_jitter_ms, interval_jitter_ms, interval_jitter_percent;
     uint32_t unhealthy_threshold, healthy_threshold;
     uint16_t alt_port;               /* 0: the endpoint's */
-    bool reuse_connection;           /* default true */
     uint32_t no_traffic_interval_ms; /* 60,000 */
     uint32_t no_traffic_healthy_interval_ms;
     uint32_t unhealthy_interval_ms, unhealthy_edge_interval_ms, healthy_edge_interval_ms;

@@ -55,7 +55,6 @@ struct http_filter_config {
     const struct http_filter_factory *factory;
     const void *config;
     bool is_disabled; /* unless a route's override enables it */
-    bool is_optional;
     struct config_owner owner;
 };
 
@@ -112,9 +111,7 @@ struct listener_part {
     const struct filter_chain_config *const *chains;
     uint32_t chain_count;
     const struct filter_chain_config *default_chain; /* NULL: none */
-    const void *chain_index;                         /* built by src/listener at decode time */
     uint64_t shell_hash; /* of all but the chains: equal means an update in place will do */
-    bool use_original_dst;
     uint32_t per_connection_buffer_limit_bytes; /* 1 MiB; edge 32 KiB */
     uint32_t max_connections_per_event;         /* 0: until dry */
     bool ignore_global_connection_limit;
@@ -167,9 +164,6 @@ struct http_connection_manager_config {
     uint32_t filter_count;
     struct access_log *const *access_logs;
     uint32_t access_log_count;
-    uint32_t access_log_flush_interval_ms; /* 0: only at the end */
-    bool flush_access_log_on_new_request;
-    bool flush_access_log_on_tunnel;
     bool measures_route; /* a log asks how long finding it took */
     /* limits and codec */
     uint32_t max_request_headers_kb;      /* 60 */
@@ -179,14 +173,12 @@ struct http_connection_manager_config {
     struct http1_options http1;
     struct http2_options http2;
     uint32_t h2_keepalive_interval_ms, h2_keepalive_timeout_ms;
-    bool stream_error_on_invalid_http_message;
     bool accept_http_10;
     /* times, ms; 0: disabled */
     uint32_t idle_timeout_ms; /* connection; 1 h; edge 60 s */
     uint32_t max_connection_duration_ms;
     uint32_t max_stream_duration_ms;
     uint32_t stream_idle_timeout_ms; /* 5 min */
-    uint32_t stream_flush_timeout_ms;
     uint32_t request_timeout_ms;
     uint32_t request_headers_timeout_ms; /* edge 10 s */
     uint32_t drain_timeout_ms;           /* 5 s */
@@ -211,18 +203,14 @@ struct http_connection_manager_config {
     enum forward_client_cert forward_client_cert;
     bool xfcc_subject, xfcc_cert, xfcc_chain, xfcc_dns, xfcc_uri;
     bool proxy_100_continue;
-    bool represent_ipv4_as_ipv4_mapped_ipv6;
     struct slice scheme_to_overwrite; /* empty: none */
-    bool scheme_match_upstream;
     bool strip_matching_host_port, strip_any_host_port, strip_trailing_host_dot;
-    bool append_host_to_via;
     /* path */
     struct path_options path;
     /* upgrades that are allowed on all routes unless a route says otherwise */
     const struct upgrade_config *upgrades;
     uint32_t upgrade_count;
     const struct local_reply_config *local_reply; /* NULL: Envoy's defaults */
-    bool add_proxy_protocol_connection_state;
     bool is_edge; /* --defaults edge: strict header sanitising (SECURITY.md §6) */
 };
 

@@ -88,20 +88,6 @@ struct request_mirror {
 struct upgrade_config {
     struct slice type; /* lower case; "websocket", "connect" */
     bool enabled;
-    bool is_connect_terminating; /* CONNECT with connect_config */
-    bool allow_post;
-};
-
-struct internal_redirect_policy {
-    uint32_t max_redirects;
-    const uint32_t *response_codes;
-    uint32_t response_code_count;
-    bool allow_cross_scheme;
-    const struct slice *response_headers_to_copy;
-    uint32_t response_header_count;
-    bool safe_cross_scheme, previous_routes, allow_listed_routes;
-    const struct slice *allowed_routes;
-    uint32_t allowed_route_count;
 };
 
 /* At most one rule for the path and one for the host; apart, since few routes have any. */
@@ -136,7 +122,6 @@ struct route_action {
     /* times, ms */
     uint32_t timeout_ms;      /* default 15,000; 0 disables */
     uint32_t idle_timeout_ms; /* CONFIG_TIMEOUT_UNSET: the connection manager's */
-    uint32_t flush_timeout_ms;
     bool
         has_stream_durations; /* max_stream_duration: the request's duration is limited, not `timeout` */
     bool has_max_stream_duration;
@@ -153,7 +138,6 @@ struct route_action {
     uint32_t mirror_count;
     const struct upgrade_config *upgrades;
     uint32_t upgrade_count;
-    const struct internal_redirect_policy *internal_redirect;
     bool include_vh_rate_limits;
     const struct rate_limit_policy *rate_limits; /* NULL: none */
 };
@@ -211,9 +195,7 @@ struct virtual_host {
     uint32_t mirror_count;
     bool include_request_attempt_count;
     bool include_attempt_count_in_response;
-    bool include_is_timeout_retry_header;
-    uint32_t request_body_buffer_limit; /* UINT32_MAX: unset */
-    const void *cors;
+    uint32_t request_body_buffer_limit;          /* UINT32_MAX: unset */
     const struct rate_limit_policy *rate_limits; /* NULL: none */
     struct metadata metadata;
     struct config_owner owner;
@@ -236,8 +218,7 @@ struct route_part {
     bool most_specific_header_mutations_wins;
     bool ignore_port_in_host_matching;
     bool ignore_path_parameters_in_path_matching;
-    struct slice vhost_header;               /* lower case; empty: host */
-    uint32_t max_direct_response_body_bytes; /* 4096 */
+    struct slice vhost_header; /* lower case; empty: host */
     struct metadata metadata;
 };
 

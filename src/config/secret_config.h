@@ -19,7 +19,6 @@ struct secret_part {
     struct tls_validation_source validation;   /* VALIDATION */
     const struct slice *ticket_keys;
     uint32_t ticket_key_count;
-    struct slice generic;
     /* Files that the secret was read from, watched for changes; empty slices where inline. */
     const struct slice *watched_files;
     uint32_t watched_file_count;

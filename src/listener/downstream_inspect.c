@@ -7,6 +7,7 @@
 #include "src/base/check.h"
 #include "src/event/io_context.h"
 #include "src/listener/downstream_connection.h"
+#include "src/listener/listener_filter_match.h"
 #include "src/listener/worker_listener.h"
 
 static void count(struct downstream_connection *conn, uint32_t stat) {
@@ -38,6 +39,11 @@ current_filter(const struct downstream_connection *conn) {
 
 static void begin_filter(struct downstream_connection *conn) {
     const struct listener_filter_config *filter = current_filter(conn);
+    while (filter != NULL && filter->disabled_predicate != NULL &&
+           listener_filter_match(filter->disabled_predicate, &conn->inspection->socket.local)) {
+        conn->inspection->filter_index++;
+        filter = current_filter(conn);
+    }
     if (filter != NULL) {
         size_t bytes = filter->factory->state_bytes;
         conn->inspection->filter_state = bytes == 0 ? NULL : arena_calloc(&conn->arena, 1, bytes);

@@ -321,6 +321,7 @@ static bool is_overloaded(struct http_stream *stream) {
 
 static bool prepare_head(struct http_stream *stream) {
     struct http_connection *conn = stream->conn;
+    const struct route_part *routes = http_stream_route_config(stream);
     struct request_head head = {
         .config = conn->config,
         .headers = stream->request_headers,
@@ -331,6 +332,8 @@ static bool prepare_head(struct http_stream *stream) {
         .is_tls = conn->is_tls,
         .is_upgrade = stream->is_upgrade,
         .is_connect = http_is_connect(stream->request_headers),
+        .internal_only_headers = routes == NULL ? NULL : routes->internal_only_headers,
+        .internal_only_header_count = routes == NULL ? 0 : routes->internal_only_header_count,
     };
     request_headers_validate(&head);
     if (head.failed_status != 0) {

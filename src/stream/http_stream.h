@@ -62,6 +62,8 @@ struct http_stream *http_stream_new(struct http_connection *conn, struct http_co
 /* The codec found the request malformed: answers `status` and ends. */
 void http_stream_bad_request(struct http_stream *stream, uint32_t status, const char *detail);
 
+/* The route configuration, pinned at first use until the stream ends or settles; NULL: none. */
+const struct route_part *http_stream_route_config(struct http_stream *stream);
 /* Resolves route configuration, virtual host, route (cached). */
 const struct route *http_stream_route(struct http_stream *stream);
 void http_stream_clear_route(struct http_stream *stream);

@@ -287,6 +287,9 @@ static void sanitize(struct request_head *head) {
         return;
     }
     remove_all(headers, external_removed, ARRAY_LEN(external_removed));
+    for (uint32_t i = 0; i < head->internal_only_header_count; i++) {
+        header_map_remove_name(headers, head->internal_only_headers[i]);
+    }
     if (!config->use_remote_address) {
         return;
     }

@@ -21,6 +21,8 @@ struct request_head {
     bool is_tls;
     bool is_upgrade;
     bool is_connect;
+    const struct slice *internal_only_headers; /* of the route configuration; lower case */
+    uint32_t internal_only_header_count;
     /* results */
     bool is_internal;
     uint32_t failed_status; /* 0: go on */

@@ -7,15 +7,18 @@
 #include "src/stream/http_stream.h"
 #include "src/upstream/worker_cluster.h"
 
-static void pin_route_config(struct http_stream *stream) {
+const struct route_part *http_stream_route_config(struct http_stream *stream) {
+    if (stream->route_config != NULL) {
+        return stream->route_config;
+    }
     struct io_context *io = stream->conn->io;
     struct config_part *part =
         config_snapshot_part(io->snapshot, CONFIG_ROUTE, stream->conn->config->route_slot);
-    if (part == NULL) {
-        return;
+    if (part != NULL) {
+        config_pin(io, part);
+        stream->route_config = (struct route_part *)(void *)part;
     }
-    config_pin(io, part);
-    stream->route_config = (struct route_part *)(void *)part;
+    return stream->route_config;
 }
 
 static uint32_t cluster_slot_of(const struct http_stream *stream) {
@@ -91,10 +94,7 @@ const struct route *http_stream_route(struct http_stream *stream) {
         return stream->route;
     }
     stream->is_route_resolved = true;
-    if (stream->route_config == NULL) {
-        pin_route_config(stream);
-    }
-    if (stream->route_config == NULL) {
+    if (http_stream_route_config(stream) == NULL) {
         return NULL;
     }
     stream->info.route_resolutions++;

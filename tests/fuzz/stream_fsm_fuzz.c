@@ -268,7 +268,6 @@ static struct route_part *make_routes(void) {
     struct route_action *action = ARENA_NEW(arena, struct route_action);
     *action = (struct route_action){.cluster_name = SLICE("c"),
                                     .idle_timeout_ms = CONFIG_TIMEOUT_UNSET,
-                                    .flush_timeout_ms = CONFIG_TIMEOUT_UNSET,
                                     .request_body_buffer_limit = UINT32_MAX};
     *route = (struct route){.match = {.kind = ROUTE_MATCH_PREFIX,
                                       .path = SLICE("/"),

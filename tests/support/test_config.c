@@ -85,7 +85,6 @@ void test_routes_init(struct test_routes *routes, struct test_stack *stack) {
     vhost->request_body_buffer_limit = UINT32_MAX;
     part->vhosts = vhosts;
     part->vhost_count = 1;
-    part->max_direct_response_body_bytes = 4096;
     *routes = (struct test_routes){.stack = stack, .part = part, .vhost = vhost};
 }
 
@@ -109,7 +108,6 @@ struct route_action *test_routes_cluster(struct test_routes *routes, const char 
     action->cluster_not_found_code = 503;
     action->timeout_ms = 15000;
     action->idle_timeout_ms = CONFIG_TIMEOUT_UNSET;
-    action->flush_timeout_ms = CONFIG_TIMEOUT_UNSET;
     action->request_body_buffer_limit = UINT32_MAX;
     route->action = ROUTE_ACTION_CLUSTER;
     route->cluster = action;

@@ -109,13 +109,6 @@ bool decode_cluster_connections(struct decoder *d, const CLUSTER(Cluster) *from,
                  d->config.edge_defaults ? EDGE_BUFFER_BYTES : DEFAULT_BUFFER_BYTES);
     out->close_connections_on_health_failure = from->close_connections_on_host_health_failure != 0;
     out->ignore_health_on_host_removal = from->ignore_health_on_host_removal != 0;
-    out->connection_pool_per_downstream_connection =
-        from->connection_pool_per_downstream_connection != 0;
-    out->preconnect_ratio = 1.0;
-    if (from->preconnect_policy != NULL) {
-        out->preconnect_ratio =
-            VALUE_OR(from->preconnect_policy->per_upstream_preconnect_ratio, 1.0);
-    }
     if (from->upstream_connection_options != NULL) {
         decode_keepalive(from->upstream_connection_options->tcp_keepalive, &out->connect);
     }
@@ -200,8 +193,6 @@ static void set_outlier(const CLUSTER(OutlierDetection) *from, struct outlier_co
         .failure_percentage_minimum_hosts = VALUE_OR(from->failure_percentage_minimum_hosts, 5),
         .failure_percentage_request_volume = VALUE_OR(from->failure_percentage_request_volume, 50),
         .split_external_local_origin_errors = from->split_external_local_origin_errors != 0,
-        .successful_active_health_check_uneject =
-            FLAG_OR(from->successful_active_health_check_uneject_host, true),
     };
 }
 
@@ -267,11 +258,9 @@ static const struct ledger_field outlier_fields[] = {
     {"monitors", LEDGER_IGNORED, "no such extension is built in"},
     {"always_eject_one_host", LEDGER_IGNORED, "the limit of ejections holds"},
     {"detect_degraded_hosts", LEDGER_IGNORED, "degraded hosts come from EDS only"},
+    {"successful_active_health_check_uneject_host", LEDGER_IGNORED,
+     "an ejected host comes back when its time is over"},
     LEDGER_OK("*"),
-};
-static const struct ledger_field preconnect_fields[] = {
-    LEDGER_OK("per_upstream_preconnect_ratio"),
-    {"*", LEDGER_IGNORED, "connections are not made ahead for other hosts"},
 };
 
 const struct ledger_message ledger_cluster_connection[] = {
@@ -281,7 +270,6 @@ const struct ledger_message ledger_cluster_connection[] = {
     LEDGER_MESSAGE("envoy.config.cluster.v3.CircuitBreakers.Thresholds", all_fields),
     LEDGER_MESSAGE("envoy.config.cluster.v3.CircuitBreakers.Thresholds.RetryBudget", budget_fields),
     LEDGER_MESSAGE("envoy.config.cluster.v3.OutlierDetection", outlier_fields),
-    LEDGER_MESSAGE("envoy.config.cluster.v3.Cluster.PreconnectPolicy", preconnect_fields),
     LEDGER_MESSAGE("envoy.config.cluster.v3.Cluster.TransportSocketMatch", all_fields),
 };
 const uint32_t ledger_cluster_connection_count = ARRAY_LEN(ledger_cluster_connection);

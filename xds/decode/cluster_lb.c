@@ -28,12 +28,11 @@ enum {
     DEFAULT_TABLE_SIZE = 65537,
     MAX_TABLE_SIZE = 5000011,
     DEFAULT_PANIC_PERCENT = 50,
-    DEFAULT_ZONE_MIN_SIZE = 6,
     DEFAULT_SLOW_START_MIN_PERCENT = 10,
     WRR_MAX_DEPTH = 4,
 };
 
-static void set_defaults(struct decoder *d, struct lb_config *lb) {
+static void set_defaults(struct lb_config *lb) {
     *lb = (struct lb_config){
         .choice_count = DEFAULT_CHOICES,
         .active_request_bias = 1.0,
@@ -43,9 +42,6 @@ static void set_defaults(struct decoder *d, struct lb_config *lb) {
         .slow_start_aggression = 1.0,
         .slow_start_min_percent = DEFAULT_SLOW_START_MIN_PERCENT,
         .panic_threshold_percent = DEFAULT_PANIC_PERCENT,
-        .zone_aware = d->context->has_local_cluster,
-        .zone_routing_percent = 100,
-        .zone_min_cluster_size = DEFAULT_ZONE_MIN_SIZE,
     };
 }
 
@@ -182,31 +178,22 @@ static bool decode_legacy(struct decoder *d, const CLUSTER(Cluster) *from, struc
     return decode_policy_options(d, from, lb);
 }
 
-static void decode_zone_aware(const CLUSTER(Cluster__CommonLbConfig__ZoneAwareLbConfig) *from,
-                              struct lb_config *lb) {
-    lb->zone_routing_percent = VALUE_OR(from->routing_enabled, 100);
-    lb->zone_min_cluster_size = VALUE_OR(from->min_cluster_size, DEFAULT_ZONE_MIN_SIZE);
-    lb->fail_traffic_on_panic = from->fail_traffic_on_panic != 0;
-}
-
 static void decode_common_lb(const CLUSTER(Cluster__CommonLbConfig) *from, struct lb_config *lb) {
     if (from == NULL) {
         return;
     }
     lb->panic_threshold_percent = VALUE_OR(from->healthy_panic_threshold, DEFAULT_PANIC_PERCENT);
-    lb->close_connections_on_host_set_change = from->close_connections_on_host_set_change != 0;
     if (from->consistent_hashing_lb_config != NULL) {
         lb->use_hostname_for_hashing =
             from->consistent_hashing_lb_config->use_hostname_for_hashing != 0;
     }
     if (from->locality_config_specifier_case ==
         ENVOY__CONFIG__CLUSTER__V3__CLUSTER__COMMON_LB_CONFIG__LOCALITY_CONFIG_SPECIFIER_ZONE_AWARE_LB_CONFIG) {
-        decode_zone_aware(from->zone_aware_lb_config, lb);
+        lb->fail_traffic_on_panic = from->zone_aware_lb_config->fail_traffic_on_panic != 0;
     }
     if (from->locality_config_specifier_case ==
         ENVOY__CONFIG__CLUSTER__V3__CLUSTER__COMMON_LB_CONFIG__LOCALITY_CONFIG_SPECIFIER_LOCALITY_WEIGHTED_LB_CONFIG) {
         lb->locality_weighted = true;
-        lb->zone_aware = false;
     }
 }
 
@@ -214,20 +201,15 @@ static void decode_common_lb(const CLUSTER(Cluster__CommonLbConfig) *from, struc
 
 static void decode_locality_config(const LB_COMMON(LocalityLbConfig) *from, struct lb_config *lb) {
     if (from == NULL) {
-        lb->zone_aware = false;
         return;
     }
     if (from->locality_config_specifier_case ==
         ENVOY__EXTENSIONS__LOAD_BALANCING_POLICIES__COMMON__V3__LOCALITY_LB_CONFIG__LOCALITY_CONFIG_SPECIFIER_LOCALITY_WEIGHTED_LB_CONFIG) {
         lb->locality_weighted = true;
-        lb->zone_aware = false;
     }
     if (from->locality_config_specifier_case ==
         ENVOY__EXTENSIONS__LOAD_BALANCING_POLICIES__COMMON__V3__LOCALITY_LB_CONFIG__LOCALITY_CONFIG_SPECIFIER_ZONE_AWARE_LB_CONFIG) {
-        const LB_COMMON(LocalityLbConfig__ZoneAwareLbConfig) *zone = from->zone_aware_lb_config;
-        lb->zone_routing_percent = VALUE_OR(zone->routing_enabled, 100);
-        lb->zone_min_cluster_size = VALUE_OR(zone->min_cluster_size, DEFAULT_ZONE_MIN_SIZE);
-        lb->fail_traffic_on_panic = zone->fail_traffic_on_panic != 0;
+        lb->fail_traffic_on_panic = from->zone_aware_lb_config->fail_traffic_on_panic != 0;
     }
 }
 
@@ -252,7 +234,6 @@ static bool decode_ring_hash(struct decoder *d, const RING_HASH *from, struct lb
                                    (from->consistent_hashing_lb_config != NULL &&
                                     from->consistent_hashing_lb_config->use_hostname_for_hashing);
     lb->locality_weighted = from->locality_weighted_lb_config != NULL;
-    lb->zone_aware = false;
     return set_ring(d, "hash_function", VALUE_OR(from->minimum_ring_size, DEFAULT_MIN_RING),
                     VALUE_OR(from->maximum_ring_size, DEFAULT_MAX_RING), is_xx, lb);
 }
@@ -261,7 +242,6 @@ static bool decode_maglev(struct decoder *d, const MAGLEV *from, struct lb_confi
     lb->use_hostname_for_hashing = from->consistent_hashing_lb_config != NULL &&
                                    from->consistent_hashing_lb_config->use_hostname_for_hashing;
     lb->locality_weighted = from->locality_weighted_lb_config != NULL;
-    lb->zone_aware = false;
     return set_maglev(d, "table_size", VALUE_OR(from->table_size, DEFAULT_TABLE_SIZE), lb);
 }
 
@@ -304,7 +284,6 @@ static bool decode_policy(struct decoder *d, const struct any_view *view, uint32
         bool is_ok = from->endpoint_picking_policy != NULL &&
                      decode_policies(d, from->endpoint_picking_policy, depth + 1, lb);
         lb->locality_weighted = true;
-        lb->zone_aware = false;
         return is_ok;
     }
     *is_known = false;
@@ -340,7 +319,7 @@ static bool decode_policies(struct decoder *d, const CLUSTER(LoadBalancingPolicy
 }
 
 bool decode_cluster_lb(struct decoder *d, const CLUSTER(Cluster) *from, struct cluster_part *out) {
-    set_defaults(d, &out->lb);
+    set_defaults(&out->lb);
     decode_common_lb(from->common_lb_config, &out->lb);
     if (from->load_balancing_policy == NULL) {
         return decode_legacy(d, from, &out->lb);
@@ -357,14 +336,12 @@ static const struct ledger_field common_fields[] = {
     LEDGER_OK("zone_aware_lb_config"),
     LEDGER_OK("locality_weighted_lb_config"),
     LEDGER_OK("consistent_hashing_lb_config"),
-    LEDGER_OK("close_connections_on_host_set_change"),
+    {"close_connections_on_host_set_change", LEDGER_IGNORED, "connections outlive the change"},
     {"update_merge_window", LEDGER_HARMLESS, "updates are merged per turn of the loop"},
     {"ignore_new_hosts_until_first_hc", LEDGER_IGNORED, "new hosts take traffic at once"},
     {"override_host_status", LEDGER_IGNORED, "stateful sessions are not built in"},
 };
 static const struct ledger_field zone_fields[] = {
-    LEDGER_OK("routing_enabled"),
-    LEDGER_OK("min_cluster_size"),
     LEDGER_OK("fail_traffic_on_panic"),
     {"*", LEDGER_IGNORED, "traffic is spread by the share of hosts in a zone"},
 };

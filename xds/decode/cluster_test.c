@@ -198,7 +198,6 @@ START_TEST(cluster_health_checks_are_read) {
     ck_assert_slice_eq(list->items[0].http.method, "GET");
     ck_assert_uint_eq(list->items[0].http.expected_count, 1);
     ck_assert_uint_eq(list->items[0].unhealthy_interval_ms, 5000);
-    ck_assert(list->items[0].reuse_connection);
 }
 END_TEST
 

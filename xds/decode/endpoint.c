@@ -131,9 +131,7 @@ static bool decode_policy(struct decoder *d, const ENDPOINT(ClusterLoadAssignmen
     out->overprovisioning_percent =
         VALUE_OR(from->overprovisioning_factor, DEFAULT_OVERPROVISIONING);
     out->weighted_priority_health = from->weighted_priority_health != 0;
-    bool is_ok = decode_optional_duration(d, "endpoint_stale_after", from->endpoint_stale_after,
-                                          &out->endpoint_stale_after_ms);
-    return decode_drops(d, from, out) && is_ok;
+    return decode_drops(d, from, out);
 }
 
 // Priorities must be without gaps: Envoy refuses a hole.
@@ -220,6 +218,10 @@ static const struct ledger_field assignment_fields[] = {
     LEDGER_OK("policy"),
     {"named_endpoints", LEDGER_IGNORED, "endpoints are read where they stand"},
 };
+static const struct ledger_field policy_fields[] = {
+    {"endpoint_stale_after", LEDGER_IGNORED, "endpoints hold until others come"},
+    LEDGER_OK("*"),
+};
 static const struct ledger_field drop_fields[] = {
     {"category", LEDGER_HARMLESS, "only names the reason in load reports"},
     LEDGER_OK("drop_percentage"),
@@ -251,7 +253,7 @@ static const struct ledger_field endpoint_fields[] = {
 
 const struct ledger_message ledger_endpoint[] = {
     LEDGER_MESSAGE("envoy.config.endpoint.v3.ClusterLoadAssignment", assignment_fields),
-    LEDGER_MESSAGE("envoy.config.endpoint.v3.ClusterLoadAssignment.Policy", all_fields),
+    LEDGER_MESSAGE("envoy.config.endpoint.v3.ClusterLoadAssignment.Policy", policy_fields),
     LEDGER_MESSAGE("envoy.config.endpoint.v3.ClusterLoadAssignment.Policy.DropOverload",
                    drop_fields),
     LEDGER_MESSAGE("envoy.config.endpoint.v3.LocalityLbEndpoints", locality_fields),

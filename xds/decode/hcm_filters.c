@@ -29,7 +29,6 @@ static bool decode_filter(struct decoder *d, const HCM(HttpFilter) *from,
             .name_id = config_store_intern(d->config.store, slice_from_string(from->name)),
             .factory = filter_registry_http(d->context->registry, view.type),
             .is_disabled = from->disabled != 0,
-            .is_optional = from->is_optional != 0,
             .owner = d->config.part->owner,
         };
         *is_used = out->factory != NULL;

@@ -41,8 +41,6 @@ static bool decode_remote_address(struct decoder *d, const HCM(HttpConnectionMan
     out->xff_num_trusted_hops = from->xff_num_trusted_hops;
     out->skip_xff_append = from->skip_xff_append != 0;
     out->append_x_forwarded_port = from->append_x_forwarded_port != 0;
-    out->represent_ipv4_as_ipv4_mapped_ipv6 =
-        from->represent_ipv4_remote_address_as_ipv4_mapped_ipv6 != 0;
     if (from->n_original_ip_detection_extensions > 1) {
         return decoder_field_error(d, "original_ip_detection_extensions",
                                    "only one extension is supported");
@@ -163,11 +161,7 @@ static void decode_proxy_status(struct decoder *d,
 static void decode_scheme(struct decoder *d, const HCM(HttpConnectionManager) *from,
                           struct http_connection_manager_config *out) {
     const CORE(SchemeHeaderTransformation) *scheme = from->scheme_header_transformation;
-    if (scheme == NULL) {
-        return;
-    }
-    out->scheme_match_upstream = scheme->match_upstream != 0;
-    if (scheme->transformation_case != 0) {
+    if (scheme != NULL && scheme->transformation_case != 0) {
         out->scheme_to_overwrite = decoder_lower(d, scheme->scheme_to_overwrite);
     }
 }
@@ -219,8 +213,6 @@ bool decode_hcm_headers(struct decoder *d, const HCM(HttpConnectionManager) *fro
     out->add_user_agent = FLAG_OR(from->add_user_agent, false);
     out->append_local_overload = from->append_local_overload != 0;
     out->proxy_100_continue = from->proxy_100_continue != 0;
-    out->add_proxy_protocol_connection_state =
-        FLAG_OR(from->add_proxy_protocol_connection_state, true);
     if (out->strip_matching_host_port && out->strip_any_host_port) {
         is_ok = decoder_error(d, "Error: Only one of `strip_matching_host_port` or "
                                  "`strip_any_host_port` can be set.");

@@ -102,8 +102,6 @@ static bool decode_protocols(struct decoder *d, const HCM(HttpConnectionManager)
         }
     }
     out->accept_http_10 = out->http1.accept_http_10;
-    out->stream_error_on_invalid_http_message =
-        FLAG_OR(from->stream_error_on_invalid_http_message, false);
     return is_ok;
 }
 
@@ -115,10 +113,6 @@ static bool decode_times(struct decoder *d, const HCM(HttpConnectionManager) *fr
     out->delayed_close_timeout_ms = DELAYED_CLOSE_MS;
     bool is_ok = decode_optional_duration(d, "stream_idle_timeout", from->stream_idle_timeout,
                                           &out->stream_idle_timeout_ms);
-    out->stream_flush_timeout_ms = out->stream_idle_timeout_ms;
-    is_ok = decode_optional_duration(d, "stream_flush_timeout", from->stream_flush_timeout,
-                                     &out->stream_flush_timeout_ms) &&
-            is_ok;
     is_ok = decode_optional_duration(d, "request_timeout", from->request_timeout,
                                      &out->request_timeout_ms) &&
             is_ok;

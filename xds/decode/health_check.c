@@ -216,7 +216,6 @@ static bool decode_health_check(struct decoder *d, const CORE(HealthCheck) *from
     out->unhealthy_threshold = VALUE_OR(from->unhealthy_threshold, 1);
     out->healthy_threshold = VALUE_OR(from->healthy_threshold, 1);
     out->alt_port = (uint16_t)VALUE_OR(from->alt_port, 0);
-    out->reuse_connection = FLAG_OR(from->reuse_connection, true);
     if (from->tls_options != NULL) {
         out->alpn = decoder_texts(d, from->tls_options->alpn_protocols,
                                   from->tls_options->n_alpn_protocols, false);
@@ -272,6 +271,7 @@ bool decode_cluster_health_checks(struct decoder *d, const CLUSTER(Cluster) *fro
 
 static const struct ledger_field all_fields[] = {LEDGER_OK("*")};
 static const struct ledger_field check_fields[] = {
+    {"reuse_connection", LEDGER_HARMLESS, "each check has a connection of its own"},
     {"event_log_path", LEDGER_HARMLESS, "a log of events"},
     {"event_logger", LEDGER_HARMLESS, "a log of events"},
     {"event_service", LEDGER_HARMLESS, "a log of events"},

@@ -46,20 +46,7 @@ static bool decode_logs(struct decoder *d, const HCM(HttpConnectionManager) *fro
     for (uint32_t i = 0; is_ok && i < out->access_log_count; i++) {
         out->measures_route = out->measures_route || out->access_logs[i]->asks_route_time;
     }
-    const HCM(HttpConnectionManager__HcmAccessLogOptions) *options = from->access_log_options;
-    if (options == NULL) {
-        out->flush_access_log_on_new_request = from->flush_access_log_on_new_request != 0;
-        return decode_optional_duration(d, "access_log_flush_interval",
-                                        from->access_log_flush_interval,
-                                        &out->access_log_flush_interval_ms) &&
-               is_ok;
-    }
-    out->flush_access_log_on_new_request = options->flush_access_log_on_new_request != 0;
-    out->flush_access_log_on_tunnel = options->flush_log_on_tunnel_successfully_established != 0;
-    return decode_optional_duration(d, "access_log_options.access_log_flush_interval",
-                                    options->access_log_flush_interval,
-                                    &out->access_log_flush_interval_ms) &&
-           is_ok;
+    return is_ok;
 }
 
 static bool decode_upgrades(struct decoder *d, const HCM(HttpConnectionManager) *from,
@@ -125,15 +112,11 @@ static const struct ledger_field hcm_fields[] = {
     LEDGER_OK("scheme_header_transformation"),
     LEDGER_OK("max_request_headers_kb"),
     LEDGER_OK("stream_idle_timeout"),
-    LEDGER_OK("stream_flush_timeout"),
     LEDGER_OK("request_timeout"),
     LEDGER_OK("request_headers_timeout"),
     LEDGER_OK("drain_timeout"),
     LEDGER_OK("delayed_close_timeout"),
     LEDGER_OK("access_log"),
-    LEDGER_OK("access_log_flush_interval"),
-    LEDGER_OK("flush_access_log_on_new_request"),
-    LEDGER_OK("access_log_options"),
     LEDGER_OK("use_remote_address"),
     LEDGER_OK("xff_num_trusted_hops"),
     LEDGER_OK("original_ip_detection_extensions"),
@@ -148,7 +131,6 @@ static const struct ledger_field hcm_fields[] = {
     LEDGER_OK("forward_client_cert_details"),
     LEDGER_OK("set_current_client_cert_details"),
     LEDGER_OK("proxy_100_continue"),
-    LEDGER_OK("represent_ipv4_remote_address_as_ipv4_mapped_ipv6"),
     LEDGER_OK("upgrade_configs"),
     LEDGER_OK("normalize_path"),
     LEDGER_OK("merge_slashes"),
@@ -157,12 +139,19 @@ static const struct ledger_field hcm_fields[] = {
     LEDGER_OK("local_reply_config"),
     LEDGER_OK("strip_matching_host_port"),
     LEDGER_OK("strip_any_host_port"),
-    LEDGER_OK("stream_error_on_invalid_http_message"),
     LEDGER_OK("strip_trailing_host_dot"),
     LEDGER_OK("append_x_forwarded_port"),
     LEDGER_OK("append_local_overload"),
-    LEDGER_OK("add_proxy_protocol_connection_state"),
     {"tracing", LEDGER_HARMLESS, "telemetry"},
+    {"add_proxy_protocol_connection_state", LEDGER_HARMLESS, "the PROXY protocol is not built in"},
+    {"stream_flush_timeout", LEDGER_IGNORED, "stream_idle_timeout holds while it is flushed"},
+    {"access_log_flush_interval", LEDGER_IGNORED, "a request is logged once, at its end"},
+    {"flush_access_log_on_new_request", LEDGER_IGNORED, "a request is logged once, at its end"},
+    {"access_log_options", LEDGER_IGNORED, "a request is logged once, at its end"},
+    {"represent_ipv4_remote_address_as_ipv4_mapped_ipv6", LEDGER_IGNORED,
+     "IPv4 addresses are written as such"},
+    {"stream_error_on_invalid_http_message", LEDGER_IGNORED,
+     "holds for HTTP/2; an HTTP/1 connection ends after such a message"},
     {"record_route_resolution_stats", LEDGER_HARMLESS, "telemetry"},
     {"drain_timeout_jitter", LEDGER_HARMLESS, "only spreads the ends of connections"},
     {"http1_safe_max_connection_duration", LEDGER_IGNORED,
@@ -170,6 +159,10 @@ static const struct ledger_field hcm_fields[] = {
     {"http3_protocol_options", LEDGER_IGNORED, "HTTP/3 is not built in"},
     {"typed_header_validation_config", LEDGER_IGNORED, "headers are always checked strictly"},
     {"*", LEDGER_REFUSED, "requests would be routed or rewritten differently"},
+};
+static const struct ledger_field scheme_fields[] = {
+    LEDGER_OK("scheme_to_overwrite"),
+    {"match_upstream", LEDGER_IGNORED, "the scheme stays that of the client's connection"},
 };
 static const struct ledger_field cert_fields[] = {
     LEDGER_OK("subject"),
@@ -207,14 +200,13 @@ const struct ledger_message ledger_http_connection_manager[] = {
     LEDGER_MESSAGE(HCM_NAME "HttpConnectionManager.InternalAddressConfig", all_fields),
     LEDGER_MESSAGE(HCM_NAME "HttpConnectionManager.SetCurrentClientCertDetails", cert_fields),
     LEDGER_MESSAGE(HCM_NAME "HttpConnectionManager.UpgradeConfig", upgrade_fields),
-    LEDGER_MESSAGE(HCM_NAME "HttpConnectionManager.HcmAccessLogOptions", all_fields),
     LEDGER_MESSAGE(HCM_NAME "HttpFilter", filter_fields),
     LEDGER_MESSAGE(HCM_NAME "Rds", all_fields),
     LEDGER_MESSAGE(HCM_NAME "LocalReplyConfig", all_fields),
     LEDGER_MESSAGE(HCM_NAME "ResponseMapper", all_fields),
     LEDGER_MESSAGE(HCM_NAME "HttpConnectionManager.ProxyStatusConfig", all_fields),
     LEDGER_MESSAGE(HCM_NAME "RequestIDExtension", all_fields),
-    LEDGER_MESSAGE("envoy.config.core.v3.SchemeHeaderTransformation", all_fields),
+    LEDGER_MESSAGE("envoy.config.core.v3.SchemeHeaderTransformation", scheme_fields),
     LEDGER_MESSAGE("envoy.extensions.http.original_ip_detection.xff.v3.XffConfig", xff_fields),
     LEDGER_MESSAGE("envoy.extensions.request_id.uuid.v3.UuidRequestIdConfig", uuid_fields),
 };

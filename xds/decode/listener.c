@@ -155,7 +155,6 @@ static bool decode_limits(struct decoder *d, const LISTENER(Listener) *from,
     out->ignore_global_connection_limit = from->ignore_global_conn_limit != 0;
     out->bypass_overload = from->bypass_overload_manager != 0;
     d->config.bypass_overload = out->bypass_overload;
-    out->use_original_dst = FLAG_OR(from->use_original_dst, false);
     out->continue_on_listener_filters_timeout = from->continue_on_listener_filters_timeout != 0;
     out->listener_filters_timeout_ms = DEFAULT_FILTERS_TIMEOUT_MS;
     out->drain_modify_only =
@@ -212,9 +211,7 @@ static struct config_part *decode_listener(struct decoder *d, const ProtobufCMes
     struct slice limit =
         arena_printf(d->scratch, "envoy.resource_limits.listener.%s.connection_limit", from->name);
     part->connection_limit_key = runtime_key(config_store_runtime(d->config.store), limit);
-    if (decode_sections(d, from, part) && d->context->chain_index_new != NULL) {
-        part->chain_index = d->context->chain_index_new(part, d->config.arena);
-    }
+    (void)decode_sections(d, from, part);
     return &part->part;
 }
 
@@ -235,7 +232,6 @@ static const struct ledger_field listener_fields[] = {
     LEDGER_OK("additional_addresses"),
     LEDGER_OK("stat_prefix"),
     LEDGER_OK("filter_chains"),
-    LEDGER_OK("use_original_dst"),
     LEDGER_OK("default_filter_chain"),
     LEDGER_OK("per_connection_buffer_limit_bytes"),
     LEDGER_OK("metadata"),
@@ -260,6 +256,7 @@ static const struct ledger_field listener_fields[] = {
     {"connection_balance_config", LEDGER_HARMLESS, "the kernel spreads connections"},
     {"tcp_fast_open_queue_length", LEDGER_HARMLESS, "an optimisation"},
     {"enable_mptcp", LEDGER_HARMLESS, "an optimisation"},
+    {"use_original_dst", LEDGER_REFUSED, "the listener of the destination would not be asked"},
     {"tcp_keepalive", LEDGER_IGNORED, "the kernel's settings hold"},
     {"per_connection_buffer_high_watermark_timeout", LEDGER_IGNORED,
      "connections with full buffers wait"},

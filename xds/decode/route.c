@@ -142,7 +142,6 @@ static bool decode_vhost(struct decoder *d, const struct route_scope *outer,
         .domain_count = (uint32_t)from->n_domains,
         .include_request_attempt_count = from->include_request_attempt_count != 0,
         .include_attempt_count_in_response = from->include_attempt_count_in_response != 0,
-        .include_is_timeout_retry_header = from->include_is_timeout_retry_header != 0,
     };
     struct owner_input owner = {.metadata = from->metadata,
                                 .name = slice_from_string(from->name),
@@ -244,8 +243,6 @@ struct route_part *decode_route_configuration(struct decoder *d,
                                 .is_static = d->options->is_static,
                                 .fallback = outer == NULL ? NULL : &outer->owner};
     part->part.owner = decode_owner(d, &owner);
-    part->max_direct_response_body_bytes =
-        VALUE_OR(from->max_direct_response_body_size_bytes, DEFAULT_DIRECT_RESPONSE_BYTES);
     part->most_specific_header_mutations_wins = from->most_specific_header_mutations_wins != 0;
     part->ignore_port_in_host_matching = from->ignore_port_in_host_matching != 0;
     part->ignore_path_parameters_in_path_matching =
@@ -255,7 +252,8 @@ struct route_part *decode_route_configuration(struct decoder *d,
     struct route_scope scope = {
         .config_name = from->name,
         .validate_clusters = FLAG_OR(from->validate_clusters, is_inline),
-        .max_direct_response_bytes = part->max_direct_response_body_bytes,
+        .max_direct_response_bytes =
+            VALUE_OR(from->max_direct_response_body_size_bytes, DEFAULT_DIRECT_RESPONSE_BYTES),
         .body_buffer_limit = UINT32_MAX,
         .last_retry = &last_retry,
     };
@@ -312,6 +310,7 @@ static const struct ledger_field config_fields[] = {
 static const struct ledger_field vhost_fields[] = {
     {"virtual_clusters", LEDGER_IGNORED, "no statistics of them, vhost.*.vcluster.*"},
     {"cors", LEDGER_IGNORED, "the CORS filter is not built in"},
+    {"include_is_timeout_retry_header", LEDGER_IGNORED, "retries do not tell of timeouts"},
     {"retry_policy_typed_config", LEDGER_IGNORED, "no such extension is built in"},
     {"hedge_policy", LEDGER_IGNORED, "requests are not hedged"},
     {"matcher", LEDGER_REFUSED, "requests would be routed differently"},

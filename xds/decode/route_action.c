@@ -159,13 +159,9 @@ static bool decode_times(struct decoder *d, const ROUTE(RouteAction) *from,
                          struct route_action *out) {
     out->timeout_ms = DEFAULT_TIMEOUT_MS;
     out->idle_timeout_ms = CONFIG_TIMEOUT_UNSET;
-    out->flush_timeout_ms = CONFIG_TIMEOUT_UNSET;
     bool is_ok = decode_optional_duration(d, "timeout", from->timeout, &out->timeout_ms);
     is_ok =
         decode_optional_duration(d, "idle_timeout", from->idle_timeout, &out->idle_timeout_ms) &&
-        is_ok;
-    is_ok =
-        decode_optional_duration(d, "flush_timeout", from->flush_timeout, &out->flush_timeout_ms) &&
         is_ok;
     if (from->max_stream_duration != NULL) {
         decoder_push(d, "max_stream_duration");
@@ -228,20 +224,12 @@ static bool decode_upgrades(struct decoder *d, const ROUTE(RouteAction) *from,
         upgrades[i] = (struct upgrade_config){
             .type = decoder_lower(d, upgrade->upgrade_type),
             .enabled = FLAG_OR(upgrade->enabled, true),
-            .is_connect_terminating = upgrade->connect_config != NULL,
-            .allow_post = upgrade->connect_config != NULL && upgrade->connect_config->allow_post,
         };
         for (size_t k = 0; k < i; k++) {
             if (slice_equal(upgrades[k].type, upgrades[i].type)) {
                 return decoder_field_error(d, "upgrade_configs", "Duplicate upgrade %s",
                                            upgrade->upgrade_type);
             }
-        }
-        if (upgrades[i].is_connect_terminating &&
-            !slice_equal(upgrades[i].type, SLICE("connect"))) {
-            return decoder_field_error(d, "upgrade_configs",
-                                       "Non-CONNECT upgrade type %s has ConnectConfig",
-                                       upgrade->upgrade_type);
         }
     }
     out->upgrades = upgrades;
@@ -300,7 +288,6 @@ bool decode_route_action(struct decoder *d, const struct route_scope *scope,
     is_ok = decode_retry(d, scope, from, out) && is_ok;
     is_ok = decode_hash_policies(d, from, out) && is_ok;
     is_ok = decode_upgrades(d, from, out) && is_ok;
-    is_ok = decode_internal_redirect(d, from, out) && is_ok;
     is_ok =
         decode_rate_limits(d, from->rate_limits, from->n_rate_limits, &out->rate_limits) && is_ok;
     if (from->n_request_mirror_policies > 0) {
@@ -333,7 +320,6 @@ static const struct ledger_field action_fields[] = {
     LEDGER_OK("append_x_forwarded_host"),
     LEDGER_OK("timeout"),
     LEDGER_OK("idle_timeout"),
-    LEDGER_OK("flush_timeout"),
     LEDGER_OK("retry_policy"),
     LEDGER_OK("request_mirror_policies"),
     LEDGER_OK("priority"),
@@ -341,7 +327,6 @@ static const struct ledger_field action_fields[] = {
     LEDGER_OK("max_grpc_timeout"),
     LEDGER_OK("grpc_timeout_offset"),
     LEDGER_OK("upgrade_configs"),
-    LEDGER_OK("internal_redirect_policy"),
     LEDGER_OK("max_stream_duration"),
     LEDGER_OK("rate_limits"),
     LEDGER_OK("include_vh_rate_limits"),
@@ -349,8 +334,10 @@ static const struct ledger_field action_fields[] = {
     {"retry_policy_typed_config", LEDGER_IGNORED, "no such extension is built in"},
     {"hedge_policy", LEDGER_IGNORED, "requests are not hedged"},
     {"cors", LEDGER_IGNORED, "the CORS filter is not built in"},
-    {"internal_redirect_action", LEDGER_IGNORED, "internal_redirect_policy is read"},
-    {"max_internal_redirects", LEDGER_IGNORED, "internal_redirect_policy is read"},
+    {"flush_timeout", LEDGER_IGNORED, "idle_timeout holds while a response is flushed"},
+    {"internal_redirect_policy", LEDGER_IGNORED, "redirects go to the client"},
+    {"internal_redirect_action", LEDGER_IGNORED, "redirects go to the client"},
+    {"max_internal_redirects", LEDGER_IGNORED, "redirects go to the client"},
     {"*", LEDGER_REFUSED, "decides where requests go"},
 };
 static const struct ledger_field weighted_fields[] = {
@@ -369,9 +356,10 @@ static const struct ledger_field mirror_fields[] = {
     {"request_headers_mutations", LEDGER_REFUSED, "headers that should go would be mirrored"},
     {"host_rewrite_literal", LEDGER_IGNORED, "the host of the request is mirrored"},
 };
-static const struct ledger_field connect_fields[] = {
-    LEDGER_OK("allow_post"),
-    {"proxy_protocol_config", LEDGER_REFUSED, "no PROXY header is sent"},
+static const struct ledger_field upgrade_fields[] = {
+    LEDGER_OK("upgrade_type"),
+    LEDGER_OK("enabled"),
+    {"connect_config", LEDGER_REFUSED, "CONNECT goes on to the upstream, it does not end here"},
 };
 static const struct ledger_field cookie_fields[] = {
     LEDGER_OK("name"),
@@ -383,13 +371,6 @@ static const struct ledger_field weight_fields[] = {
     {"metadata_match", LEDGER_IGNORED, "requests go to hosts of all subsets"},
     LEDGER_OK("*"),
 };
-static const struct ledger_field redirect_policy_fields[] = {
-    LEDGER_OK("max_internal_redirects"),
-    LEDGER_OK("redirect_response_codes"),
-    LEDGER_OK("predicates"),
-    LEDGER_OK("allow_cross_scheme_redirect"),
-    LEDGER_OK("response_headers_to_copy"),
-};
 static const struct ledger_field all_fields[] = {LEDGER_OK("*")};
 
 #define ROUTE_MESSAGE(name, fields) LEDGER_MESSAGE("envoy.config.route.v3." name, fields)
@@ -397,8 +378,7 @@ const struct ledger_message ledger_route_action[] = {
     ROUTE_MESSAGE("RouteAction", action_fields),
     ROUTE_MESSAGE("RouteAction.MaxStreamDuration", all_fields),
     ROUTE_MESSAGE("RouteAction.RequestMirrorPolicy", mirror_fields),
-    ROUTE_MESSAGE("RouteAction.UpgradeConfig", all_fields),
-    ROUTE_MESSAGE("RouteAction.UpgradeConfig.ConnectConfig", connect_fields),
+    ROUTE_MESSAGE("RouteAction.UpgradeConfig", upgrade_fields),
     ROUTE_MESSAGE("RouteAction.HashPolicy", all_fields),
     ROUTE_MESSAGE("RouteAction.HashPolicy.Header", all_fields),
     ROUTE_MESSAGE("RouteAction.HashPolicy.Cookie", cookie_fields),
@@ -407,13 +387,5 @@ const struct ledger_message ledger_route_action[] = {
     ROUTE_MESSAGE("RouteAction.HashPolicy.FilterState", all_fields),
     ROUTE_MESSAGE("WeightedCluster", weighted_fields),
     ROUTE_MESSAGE("WeightedCluster.ClusterWeight", weight_fields),
-    ROUTE_MESSAGE("InternalRedirectPolicy", redirect_policy_fields),
-    LEDGER_MESSAGE("envoy.extensions.internal_redirect.allow_listed_routes.v3."
-                   "AllowListedRoutesConfig",
-                   all_fields),
-    LEDGER_MESSAGE("envoy.extensions.internal_redirect.previous_routes.v3.PreviousRoutesConfig",
-                   all_fields),
-    LEDGER_MESSAGE("envoy.extensions.internal_redirect.safe_cross_scheme.v3.SafeCrossSchemeConfig",
-                   all_fields),
 };
 const uint32_t ledger_route_action_count = ARRAY_LEN(ledger_route_action);

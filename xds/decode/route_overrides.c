@@ -66,7 +66,6 @@ static bool decode_override(struct decoder *d, const struct override_entry *entr
     }
     const ROUTE(FilterConfig) *wrapper = (const ROUTE(FilterConfig) *)message;
     out->is_disabled = wrapper->disabled != 0;
-    out->is_enabled = !wrapper->disabled;
     // An empty configuration is how control planes switch a filter on that is off by default.
     if (wrapper->disabled || wrapper->config == NULL || wrapper->config->type_url[0] == '\0') {
         return true;

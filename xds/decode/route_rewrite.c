@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "envoy/extensions/internal_redirect/allow_listed_routes/v3/allow_listed_routes_config.pb-c.h"
 #include "src/access_log/log_format.h"
 #include "xds/decode/decode_common.h"
 #include "xds/decode/matcher.h"
@@ -233,82 +232,5 @@ bool decode_hash_policies(struct decoder *d, const ROUTE(RouteAction) *from,
     }
     out->hash_policies = policies;
     out->hash_policy_count = (uint32_t)count;
-    return is_ok;
-}
-
-/* ---- internal redirects ---- */
-
-static bool decode_predicate(struct decoder *d, const CORE(TypedExtensionConfig) *from,
-                             struct internal_redirect_policy *out) {
-    struct any_view view;
-    if (!decode_any_type(d, from->typed_config, &view)) {
-        return false;
-    }
-    if (any_is(&view, "envoy.extensions.internal_redirect.previous_routes.v3."
-                      "PreviousRoutesConfig")) {
-        out->previous_routes = true;
-        return true;
-    }
-    if (any_is(&view, "envoy.extensions.internal_redirect.safe_cross_scheme.v3."
-                      "SafeCrossSchemeConfig")) {
-        out->safe_cross_scheme = true;
-        return true;
-    }
-    if (!any_is(&view, "envoy.extensions.internal_redirect.allow_listed_routes.v3."
-                       "AllowListedRoutesConfig")) {
-        return decode_unknown_extension(d, from->name, &view);
-    }
-    const ProtobufCMessage *message = decode_any_open(d, &view);
-    if (message == NULL) {
-        return false;
-    }
-    const ALLOW_LISTED *listed = (const ALLOW_LISTED *)message;
-    out->allow_listed_routes = true;
-    out->allowed_routes =
-        decoder_texts(d, listed->allowed_route_names, listed->n_allowed_route_names, false);
-    out->allowed_route_count = (uint32_t)listed->n_allowed_route_names;
-    return true;
-}
-
-static void set_redirect_codes(struct decoder *d, const ROUTE(InternalRedirectPolicy) *from,
-                               struct internal_redirect_policy *out) {
-    // Of other codes Envoy takes none; 302 where nothing is said.
-    uint32_t *codes =
-        ARENA_NEW_ARRAY(d->config.arena, from->n_redirect_response_codes + 1, uint32_t);
-    uint32_t count = 0;
-    for (size_t i = 0; i < from->n_redirect_response_codes; i++) {
-        uint32_t code = from->redirect_response_codes[i];
-        if ((code >= 301 && code <= 303) || code == 307 || code == 308) {
-            codes[count++] = code;
-        }
-    }
-    if (from->n_redirect_response_codes == 0) {
-        codes[count++] = 302;
-    }
-    out->response_codes = codes;
-    out->response_code_count = count;
-}
-
-bool decode_internal_redirect(struct decoder *d, const ROUTE(RouteAction) *from,
-                              struct route_action *out) {
-    const ROUTE(InternalRedirectPolicy) *policy = from->internal_redirect_policy;
-    if (policy == NULL) {
-        return true;
-    }
-    struct internal_redirect_policy *made =
-        ARENA_NEW(d->config.arena, struct internal_redirect_policy);
-    made->max_redirects = VALUE_OR(policy->max_internal_redirects, 1);
-    made->allow_cross_scheme = policy->allow_cross_scheme_redirect != 0;
-    set_redirect_codes(d, policy, made);
-    made->response_headers_to_copy = decoder_texts(d, policy->response_headers_to_copy,
-                                                   policy->n_response_headers_to_copy, true);
-    made->response_header_count = (uint32_t)policy->n_response_headers_to_copy;
-    bool is_ok = true;
-    for (size_t i = 0; i < policy->n_predicates; i++) {
-        decoder_push_index(d, "internal_redirect_policy.predicates", i);
-        is_ok = decode_predicate(d, policy->predicates[i], made) && is_ok;
-        decoder_pop_index(d);
-    }
-    out->internal_redirect = made;
     return is_ok;
 }

@@ -42,7 +42,6 @@ START_TEST(route_defaults_are_envoys) {
     ck_assert_uint_eq(fixture.result.dependency_count, 1);
     ck_assert_int_eq(fixture.result.dependencies[0].kind, CONFIG_CLUSTER);
     const struct route_part *part = (const struct route_part *)fixture.result.part;
-    ck_assert_uint_eq(part->max_direct_response_body_bytes, 4096);
     ck_assert_ptr_nonnull(part->hosts);
 }
 END_TEST
@@ -95,8 +94,7 @@ START_TEST(route_action_options_are_read) {
                 "true}, {cookie: {name: s, ttl: 0s, path: /}}, {connection_properties: {source_ip: "
                 "true}}], request_mirror_policies: [{cluster: m, runtime_fraction: {default_value: "
                 "{numerator: 1, denominator: MILLION}}}], upgrade_configs: [{upgrade_type: "
-                "WebSocket, enabled: false}], internal_redirect_policy: {max_internal_redirects: 2}"
-                "}}"))
+                "WebSocket, enabled: false}]}}"))
             ->cluster;
     ck_assert_slice_eq(action->cluster_header, "x-c");
     ck_assert_uint_eq(action->cluster_slot, CONFIG_SLOT_NONE);
@@ -120,8 +118,6 @@ START_TEST(route_action_options_are_read) {
     ck_assert_uint_eq(action->mirrors[0].fraction.per_million, 1);
     ck_assert_slice_eq(action->upgrades[0].type, "websocket");
     ck_assert(!action->upgrades[0].enabled);
-    ck_assert_uint_eq(action->internal_redirect->max_redirects, 2);
-    ck_assert_uint_eq(action->internal_redirect->response_codes[0], 302);
 }
 END_TEST
 

@@ -55,18 +55,6 @@ static bool decode_validation_secret(struct decoder *d,
     return is_ok;
 }
 
-static bool decode_generic(struct decoder *d, const TLS(GenericSecret) *from,
-                           struct secret_part *out) {
-    out->kind = SECRET_GENERIC;
-    if (from->secret == NULL) {
-        return true;
-    }
-    decoder_push(d, "generic_secret.secret");
-    bool is_ok = decode_data_source(d, from->secret, &out->generic);
-    decoder_pop(d);
-    return is_ok;
-}
-
 static bool decode_by_type(struct decoder *d, const TLS(Secret) *from, struct secret_part *out) {
     bool is_ok;
     switch ((int)from->type_case) {
@@ -82,7 +70,8 @@ static bool decode_by_type(struct decoder *d, const TLS(Secret) *from, struct se
         decoder_pop(d);
         return is_ok;
     case ENVOY__EXTENSIONS__TRANSPORT_SOCKETS__TLS__V3__SECRET__TYPE_GENERIC_SECRET:
-        return decode_generic(d, from->generic_secret, out);
+        out->kind = SECRET_GENERIC;
+        return true;
     default:
         return decoder_field_error(d, "type", "Secret type not implemented");
     }
@@ -106,14 +95,12 @@ const struct resource_type resource_type_secret = {
     .decode = decode_secret,
 };
 
-static const struct ledger_field all_fields[] = {LEDGER_OK("*")};
-static const struct ledger_field generic_fields[] = {
-    LEDGER_OK("secret"),
-    {"secrets", LEDGER_IGNORED, "only the single secret is read"},
+static const struct ledger_field secret_fields[] = {
+    {"generic_secret", LEDGER_HARMLESS, "no filter that is built in asks for one"},
+    LEDGER_OK("*"),
 };
 
 const struct ledger_message ledger_secret[] = {
-    LEDGER_MESSAGE("envoy.extensions.transport_sockets.tls.v3.Secret", all_fields),
-    LEDGER_MESSAGE("envoy.extensions.transport_sockets.tls.v3.GenericSecret", generic_fields),
+    LEDGER_MESSAGE("envoy.extensions.transport_sockets.tls.v3.Secret", secret_fields),
 };
 const uint32_t ledger_secret_count = ARRAY_LEN(ledger_secret);

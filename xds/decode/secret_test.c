@@ -167,7 +167,8 @@ static const struct refusal refusals[] = {
     {"name: s\nsession_ticket_keys: {keys: [{inline_string: short}]}\n",
      "Incorrect TLS session ticket key length. Length 5, expected length 80."},
     {"name: s\ntls_certificate: {pkcs12: {inline_string: x}}\n", "PKCS #12 is not supported"},
-    {"name: s\ngeneric_secret: {secret: {environment_variable: SALLYPORT_TEST_NONE}}\n",
+    {"name: s\ntls_certificate: {certificate_chain: {environment_variable: "
+     "SALLYPORT_TEST_NONE}}\n",
      "Environment variable doesn't exist: SALLYPORT_TEST_NONE"},
 };
 

@@ -147,6 +147,7 @@ struct outlier_config {
     uint32_t failure_percentage_minimum_hosts, failure_percentage_request_volume;
     bool split_external_local_origin_errors;
     uint32_t max_ejection_time_jitter_ms;
+    bool successful_active_health_check_uneject_host;
 };
 
 struct cluster_dns_config {

@@ -195,6 +195,7 @@ struct virtual_host {
     uint32_t mirror_count;
     bool include_request_attempt_count;
     bool include_attempt_count_in_response;
+    bool include_is_timeout_retry_header;
     uint32_t request_body_buffer_limit;          /* UINT32_MAX: unset */
     const struct rate_limit_policy *rate_limits; /* NULL: none */
     struct metadata metadata;

@@ -221,10 +221,7 @@ static void ask(const char *cluster, uint32_t expected_status) {
     attempt_deinit(&attempt);
 }
 
-START_TEST(consecutive_errors_eject_a_host_for_a_while) {
-    struct server server;
-    server_init(&server, &f.control, false);
-    struct cluster_part *part = make_cluster("web", &server.address, 1);
+static struct outlier_config *detect_outliers(struct cluster_part *part) {
     struct outlier_config *outlier = ARENA_NEW(&part->part.arena, struct outlier_config);
     *outlier = (struct outlier_config){.consecutive_5xx = 3,
                                        .interval_ms = 10000,
@@ -233,8 +230,11 @@ START_TEST(consecutive_errors_eject_a_host_for_a_while) {
                                        .max_ejection_percent = 10,
                                        .enforcing_consecutive_5xx = 100};
     part->outlier = outlier;
-    cluster_manager_add(f.clusters, part, NULL, NULL);
-    fixture_turns(&f, 3);
+    return outlier;
+}
+
+/* The only host of "web", ejected. */
+static const struct host *eject_host(void) {
     struct attempt attempt;
     ck_assert(attempt_start(&attempt, &f, "web"));
     for (int i = 0; i < 3; i++) {
@@ -243,8 +243,19 @@ START_TEST(consecutive_errors_eject_a_host_for_a_while) {
     fixture_turns(&f, 3);
     const struct host *host = hosts_of("web")->priorities[0].all.hosts[0];
     ck_assert_uint_ne(host_flags(host) & HOST_FAILED_OUTLIER, 0);
-    ck_assert_uint_eq(cluster_stat(&f, "web", CLUSTER_STAT_UPSTREAM_RQ_5XX), 3);
     attempt_deinit(&attempt);
+    return host;
+}
+
+START_TEST(consecutive_errors_eject_a_host_for_a_while) {
+    struct server server;
+    server_init(&server, &f.control, false);
+    struct cluster_part *part = make_cluster("web", &server.address, 1);
+    (void)detect_outliers(part);
+    cluster_manager_add(f.clusters, part, NULL, NULL);
+    fixture_turns(&f, 3);
+    const struct host *host = eject_host();
+    ck_assert_uint_eq(cluster_stat(&f, "web", CLUSTER_STAT_UPSTREAM_RQ_5XX), 3);
     for (int i = 0; i < 2; i++) {
         fixture_advance(&f, 10001);
         ck_assert_uint_ne(host_flags(host) & HOST_FAILED_OUTLIER, 0);
@@ -299,6 +310,25 @@ START_TEST(health_check_makes_a_cluster_warm_and_follows_the_host) {
 }
 END_TEST
 
+START_TEST(good_health_check_brings_an_ejected_host_back_if_it_may) {
+    struct server server;
+    bool may = _i == 1;
+    server_init(&server, &f.control, false);
+    struct cluster_part *part = checked_cluster(&server);
+    detect_outliers(part)->successful_active_health_check_uneject_host = may;
+    cluster_manager_add(f.clusters, part, on_warm, NULL);
+    RUN_UNTIL(&f, warm_count == 1);
+    fixture_turns(&f, 5);
+    const struct host *host = eject_host();
+    uint32_t before = server.request_count;
+    fixture_advance(&f, 5100);
+    RUN_UNTIL(&f, server.request_count > before);
+    fixture_turns(&f, 30);
+    ck_assert_int_eq((host_flags(host) & HOST_FAILED_OUTLIER) == 0, may);
+    server_deinit(&server);
+}
+END_TEST
+
 START_TEST(silent_host_fails_its_first_check_by_timeout) {
     struct server server;
     server_init(&server, &f.control, false);
@@ -345,6 +375,7 @@ int main(void) {
     tcase_add_test(tests, host_flags_rebuild_the_lists_once_a_turn);
     tcase_add_test(tests, consecutive_errors_eject_a_host_for_a_while);
     tcase_add_test(tests, health_check_makes_a_cluster_warm_and_follows_the_host);
+    tcase_add_loop_test(tests, good_health_check_brings_an_ejected_host_back_if_it_may, 0, 2);
     tcase_add_test(tests, silent_host_fails_its_first_check_by_timeout);
     tcase_add_test(tests, response_codes_are_counted_by_name);
     suite_add_tcase(suite, tests);

@@ -378,6 +378,13 @@ static void judge_failure_percentage(struct outlier_detector *detector, int orig
     }
 }
 
+static void bring_back(struct outlier_detector *detector, struct outlier_host *entry) {
+    end_run(&entry->host->outlier_consecutive_5xx);
+    end_run(&entry->host->outlier_consecutive_gateway);
+    end_run(&entry->host->outlier_consecutive_local);
+    set_flag(detector, entry, false);
+}
+
 static void on_interval(void *arg) {
     struct outlier_detector *detector = arg;
     CHECK_MAGIC(detector, OUTLIER_DETECTOR_MAGIC);
@@ -388,10 +395,7 @@ static void on_interval(void *arg) {
         struct outlier_host *entry = LIST_ENTRY(node, struct outlier_host, node);
         take_interval(entry);
         if (entry->is_ejected && now >= entry->return_us) {
-            end_run(&entry->host->outlier_consecutive_5xx);
-            end_run(&entry->host->outlier_consecutive_gateway);
-            end_run(&entry->host->outlier_consecutive_local);
-            set_flag(detector, entry, false);
+            bring_back(detector, entry);
         } else if (!entry->is_ejected && entry->times > 0) {
             entry->times--;
         }
@@ -402,6 +406,18 @@ static void on_interval(void *arg) {
         judge_failure_percentage(detector, origin);
     }
     timer_arm(io->loop, &detector->timer, detector->config.interval_ms);
+}
+
+void outlier_detector_host_checked(struct cluster_state *state, struct host *host) {
+    struct outlier_detector *detector = atomic_load_explicit(&state->outlier, memory_order_relaxed);
+    struct outlier_host *entry = host->outlier;
+    if (detector == NULL || detector->cluster == NULL || entry == NULL || !entry->is_ejected ||
+        !detector->config.successful_active_health_check_uneject_host) {
+        return;
+    }
+    LOG(UPSTREAM, INFO, "cluster '%.*s': %.*s is back, its health check succeeded",
+        SLICE_ARG(detector->state->name), SLICE_ARG(host->address_text));
+    bring_back(detector, entry);
 }
 
 void outlier_detector_host_changed(struct cluster_state *state, struct host *host, bool is_added) {

@@ -18,6 +18,9 @@ void outlier_detector_configure(struct managed_cluster *cluster, struct cluster_
 void outlier_detector_free(struct outlier_detector *detector);
 /* A host of the cluster came or left. */
 void outlier_detector_host_changed(struct cluster_state *state, struct host *host, bool is_added);
+/* Control thread: an active check succeeded and the host is healthy by it: it is ejected no longer,
+ * unless the configuration says that it waits for its time. */
+void outlier_detector_host_checked(struct cluster_state *state, struct host *host);
 
 enum outlier_event {
     OUTLIER_RESPONSE,      /* with its status */

@@ -193,6 +193,8 @@ static void set_outlier(const CLUSTER(OutlierDetection) *from, struct outlier_co
         .failure_percentage_minimum_hosts = VALUE_OR(from->failure_percentage_minimum_hosts, 5),
         .failure_percentage_request_volume = VALUE_OR(from->failure_percentage_request_volume, 50),
         .split_external_local_origin_errors = from->split_external_local_origin_errors != 0,
+        .successful_active_health_check_uneject_host =
+            FLAG_OR(from->successful_active_health_check_uneject_host, true),
     };
 }
 
@@ -258,8 +260,6 @@ static const struct ledger_field outlier_fields[] = {
     {"monitors", LEDGER_IGNORED, "no such extension is built in"},
     {"always_eject_one_host", LEDGER_IGNORED, "the limit of ejections holds"},
     {"detect_degraded_hosts", LEDGER_IGNORED, "degraded hosts come from EDS only"},
-    {"successful_active_health_check_uneject_host", LEDGER_IGNORED,
-     "an ejected host comes back when its time is over"},
     LEDGER_OK("*"),
 };
 

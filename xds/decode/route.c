@@ -142,6 +142,7 @@ static bool decode_vhost(struct decoder *d, const struct route_scope *outer,
         .domain_count = (uint32_t)from->n_domains,
         .include_request_attempt_count = from->include_request_attempt_count != 0,
         .include_attempt_count_in_response = from->include_attempt_count_in_response != 0,
+        .include_is_timeout_retry_header = from->include_is_timeout_retry_header != 0,
     };
     struct owner_input owner = {.metadata = from->metadata,
                                 .name = slice_from_string(from->name),
@@ -310,7 +311,6 @@ static const struct ledger_field config_fields[] = {
 static const struct ledger_field vhost_fields[] = {
     {"virtual_clusters", LEDGER_IGNORED, "no statistics of them, vhost.*.vcluster.*"},
     {"cors", LEDGER_IGNORED, "the CORS filter is not built in"},
-    {"include_is_timeout_retry_header", LEDGER_IGNORED, "retries do not tell of timeouts"},
     {"retry_policy_typed_config", LEDGER_IGNORED, "no such extension is built in"},
     {"hedge_policy", LEDGER_IGNORED, "requests are not hedged"},
     {"matcher", LEDGER_REFUSED, "requests would be routed differently"},

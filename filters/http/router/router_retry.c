@@ -57,9 +57,23 @@ static bool is_retry_in_use(const struct router *router) {
     return percent >= 100 || random_below(&router->io->random, 100) < percent;
 }
 
-/* Takes a retry from policy and breaker and schedules it; status: of the answer not passed on, or 0.
- * The attempt is still to be ended. */
-static bool schedule(struct router *router, uint32_t status) {
+/* The upstream may ask of each retry whether it comes after a timeout. */
+static void set_is_timeout_retry(struct router *router, bool is_timeout) {
+    const struct virtual_host *vhost = http_filter_virtual_host(&router->base);
+    if (vhost != NULL && vhost->include_is_timeout_retry_header) {
+        header_map_set(router->request_headers, HEADER_X_ENVOY_IS_TIMEOUT_RETRY,
+                       is_timeout ? SLICE("true") : SLICE("false"));
+    }
+}
+
+/* What a retry is for; `status`: of the answer not passed on, or 0. */
+struct retry_cause {
+    uint32_t status;
+    bool is_timeout;
+};
+
+/* Takes a retry from policy and breaker and schedules it. The attempt is still to be ended. */
+static bool schedule(struct router *router, struct retry_cause cause) {
     struct stream_info *info = http_filter_info(&router->base);
     struct router_tries *tries = router->tries;
     if (tries->replay_abandoned || router->response_started) {
@@ -84,9 +98,10 @@ static bool schedule(struct router *router, uint32_t status) {
                                                                 RUNTIME_BASE_RETRY_BACKOFF_MS, 0));
     router_count_cluster(router, CLUSTER_STAT_UPSTREAM_RQ_RETRY);
     router_count_cluster(router, CLUSTER_STAT_UPSTREAM_RQ_RETRY_BACKOFF_EXPONENTIAL);
-    if (status != 0) {
-        upstream_report_retried(router->io, router->attempt, status);
+    if (cause.status != 0) {
+        upstream_report_retried(router->io, router->attempt, cause.status);
     }
+    set_is_timeout_retry(router, cause.is_timeout);
     timer_arm(router->io->loop, &tries->retry_timer,
               retry_state_backoff_ms(&tries->retry, &router->io->random));
     return true;
@@ -98,7 +113,8 @@ bool router_retry_status(struct router *router, const struct header_map *respons
         return false;
     }
     if (retry_state_wants_status(&router->tries->retry, response_headers)) {
-        if (!schedule(router, http_status_of(response_headers))) {
+        struct retry_cause cause = {.status = http_status_of(response_headers)};
+        if (!schedule(router, cause)) {
             return false;
         }
         if (end_stream && router->request_ended) { /* the connection is as good as before */
@@ -122,7 +138,7 @@ bool router_retry_reset(struct router *router, enum http_reset_reason reason) {
     bool is_waiting = timer_is_armed(&router->tries->retry_timer);
     bool is_retried = is_waiting || (retry_state_wants_reset(&router->tries->retry, reason,
                                                              router->attempt_sent) &&
-                                     schedule(router, 0));
+                                     schedule(router, (struct retry_cause){0}));
     if (is_retried) {
         router_end_attempt(router, reason);
     }
@@ -131,7 +147,7 @@ bool router_retry_reset(struct router *router, enum http_reset_reason reason) {
 
 bool router_retry_timeout(struct router *router) {
     bool is_retried = may_retry(router) && retry_state_wants_timeout(&router->tries->retry) &&
-                      schedule(router, 0);
+                      schedule(router, (struct retry_cause){.is_timeout = true});
     if (is_retried) {
         router_end_attempt(router, HTTP_RESET_LOCAL);
     }

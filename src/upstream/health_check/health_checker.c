@@ -8,6 +8,7 @@
 #include "src/runtime/runtime_key.h"
 #include "src/upstream/cluster_manager_internal.h"
 #include "src/upstream/health_check/health_probe.h"
+#include "src/upstream/outlier_detector.h"
 
 enum { HEALTH_CHECKER_MAGIC = 0x48434b31 };
 
@@ -111,6 +112,7 @@ static void on_good(struct health_session *session) {
     }
     session->is_unhealthy = false;
     change_flags(session, 0, HOST_FAILED_ACTIVE_HC | HOST_PENDING_ACTIVE_HC);
+    outlier_detector_host_checked(session->checker->part->state, session->host);
 }
 
 static void on_bad(struct health_session *session, enum health_verdict verdict) {

@@ -94,7 +94,7 @@ START_TEST(connections_that_have_rested_serve_and_end) {
         worker_listeners_drain(c.stack.worker_listeners[0], true, false, true);
         test_stack_advance(&c.stack, 5001); /* drain_timeout */
         test_stack_advance(&c.stack, 1001);
-        ck_assert(c.client.is_closed);
+        RUN_UNTIL(&c.stack, c.client.is_closed);
         RUN_UNTIL(&c.stack, test_stack_stat(&c.stack, "listener.in.downstream_cx_active") == 0);
     }
     proxy_case_deinit(&c);

@@ -55,7 +55,6 @@ void proxy_case_deinit(struct proxy_case *c) {
         test_client_close(&c->client);
     }
     fake_upstream_deinit(&c->upstream);
-    test_stack_turns(&c->stack, 10);
-    test_stack_assert_idle(&c->stack);
+    test_stack_await_idle(&c->stack);
     test_stack_deinit(&c->stack);
 }

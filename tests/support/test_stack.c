@@ -152,13 +152,34 @@ uint64_t test_stack_stat(const struct test_stack *stack, const char *name) {
     return search.value;
 }
 
+static bool is_busy(const struct stats_visit *visit) {
+    return visit->kind == STAT_GAUGE && visit->value != 0 &&
+           slice_ends_with(visit->full_name, SLICE("_active")) &&
+           !slice_starts_with(visit->full_name, SLICE("listener_manager."));
+}
+
+static void note_busy(void *arg, const struct stats_visit *visit) {
+    bool *any = arg;
+    *any = *any || is_busy(visit);
+}
+
 static void check_idle(void *arg, const struct stats_visit *visit) {
     (void)arg;
-    bool is_active = visit->kind == STAT_GAUGE &&
-                     slice_ends_with(visit->full_name, SLICE("_active")) &&
-                     !slice_starts_with(visit->full_name, SLICE("listener_manager."));
-    ck_assert_msg(!is_active || visit->value == 0, "%.*s is %llu", SLICE_ARG(visit->full_name),
+    ck_assert_msg(!is_busy(visit), "%.*s is %llu", SLICE_ARG(visit->full_name),
                   (unsigned long long)visit->value);
+}
+
+static bool is_idle(const struct test_stack *stack) {
+    bool any_busy = false;
+    stats_visit_all(stack->stats, note_busy, &any_busy);
+    return !any_busy;
+}
+
+void test_stack_await_idle(struct test_stack *stack) {
+    for (int i = 0; i < TEST_STACK_MAX_TURNS && !is_idle(stack); i++) {
+        test_stack_turn(stack);
+    }
+    test_stack_assert_idle(stack);
 }
 
 void test_stack_assert_idle(const struct test_stack *stack) {

@@ -80,6 +80,8 @@ uint64_t test_stack_stat(const struct test_stack *stack, const char *name);
 #define ASSERT_STAT(stack, name, value) ck_assert_uint_eq(test_stack_stat(stack, name), value)
 /* All gauges whose name ends in "_active" or holds "_active." are zero. */
 void test_stack_assert_idle(const struct test_stack *stack);
+/* What peers closed arrives when the kernel gets to it. */
+void test_stack_await_idle(struct test_stack *stack);
 
 /* The newest entry; fails where nothing was logged. */
 const struct test_log_entry *test_stack_log(const struct test_stack *stack);

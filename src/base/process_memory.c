@@ -39,7 +39,8 @@ static size_t heap_in_use(void) {
 
 void heap_trim_start(struct heap_trim *trim) {
     (void)malloc_trim(0);
-    trim->kept_bytes = minus(process_memory_read().private_bytes, heap_in_use());
+    size_t unused = minus(process_memory_read().private_bytes, heap_in_use());
+    *trim = (struct heap_trim){.foreign_bytes = unused, .kept_bytes = unused};
 }
 
 void heap_trim_run(struct heap_trim *trim, size_t mapped_bytes) {
@@ -47,6 +48,11 @@ void heap_trim_run(struct heap_trim *trim, size_t mapped_bytes) {
     size_t least = in_use / TRIM_SHARE > TRIM_LEAST_BYTES ? in_use / TRIM_SHARE : TRIM_LEAST_BYTES;
     size_t before = process_memory_read().private_bytes;
     size_t unused = minus(before, in_use + mapped_bytes);
+    if (in_use < trim->fruitless_in_use_bytes / 2) {
+        // What lay between blocks in use then may be whole pages now.
+        trim->kept_bytes = trim->foreign_bytes;
+        trim->fruitless_in_use_bytes = 0;
+    }
     if (unused < trim->kept_bytes) {
         trim->kept_bytes = unused;
     }
@@ -58,5 +64,6 @@ void heap_trim_run(struct heap_trim *trim, size_t mapped_bytes) {
     // Fruitless: the same amount is not tried again.
     if (returned < least / 2) {
         trim->kept_bytes = unused;
+        trim->fruitless_in_use_bytes = in_use;
     }
 }

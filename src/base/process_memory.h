@@ -20,8 +20,10 @@ struct process_memory process_memory_read(void);
 
 /* One per process, on one thread. */
 struct heap_trim {
-    /* Private memory that is not the allocator's, or that a trim could not return: no reason for one. */
+    size_t foreign_bytes; /* private memory at the start that is not the allocator's */
+    /* The same, and what a trim could not return: no reason for another. */
     size_t kept_bytes;
+    size_t fruitless_in_use_bytes; /* at that trim; with half of it there may be more to gain */
 };
 
 /* Returns all of the allocator's free pages; what is private then and not in use is no reason for

@@ -99,6 +99,36 @@ START_TEST(heap_trim_fruitless_is_not_repeated) {
                       before - (size_t)PIECES / 2 * PIECE_BYTES);
 }
 END_TEST
+
+/* What a trim could not return while blocks in use lay between, it returns when those are gone, though
+ * no more is unused than then: the upper half goes back by itself, the lower one stays behind a block. */
+START_TEST(heap_trim_is_tried_again_when_much_was_freed) {
+    struct heap_trim trim;
+    heap_trim_start(&trim);
+    enum { PIECES = 8192, PIECE_BYTES = 2032, HALF_BYTES = PIECES / 2 * PIECE_BYTES };
+    static void *pieces[PIECES];
+    void *stays = NULL;
+    for (size_t i = 0; i < PIECES; i++) {
+        pieces[i] = mem_alloc(PIECE_BYTES);
+        memset(pieces[i], 1, PIECE_BYTES);
+        if (i == PIECES / 2) {
+            stays = mem_alloc(PIECE_BYTES);
+        }
+    }
+    for (size_t i = 0; i < PIECES; i += 2) {
+        mem_free(pieces[i]);
+    }
+    heap_trim_run(&trim, 0);
+    ck_assert_uint_gt(trim.fruitless_in_use_bytes, HALF_BYTES / 2);
+    for (size_t i = 1; i < PIECES; i += 2) {
+        mem_free(pieces[i]);
+    }
+    size_t before = process_memory_read().private_bytes;
+    heap_trim_run(&trim, 0);
+    ck_assert_uint_lt(process_memory_read().private_bytes, before - HALF_BYTES / 2);
+    mem_free(stays);
+}
+END_TEST
 #endif
 
 int main(void) {
@@ -109,6 +139,7 @@ int main(void) {
     tcase_add_test(tcase, heap_trim_returns_each_burst);
     tcase_add_test(tcase, heap_trim_is_not_for_what_others_mapped);
     tcase_add_test(tcase, heap_trim_fruitless_is_not_repeated);
+    tcase_add_test(tcase, heap_trim_is_tried_again_when_much_was_freed);
 #endif
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);

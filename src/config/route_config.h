@@ -81,7 +81,7 @@ struct request_mirror {
     struct slice cluster_header;
     bool has_fraction;
     struct config_fraction fraction;
-    bool trace_sampled;
+    struct slice host_rewrite; /* empty: the request's host */
     bool disable_shadow_host_suffix;
 };
 
@@ -191,8 +191,6 @@ struct virtual_host {
     struct header_ops request_headers, response_headers;
     struct filter_overrides filters;
     const struct retry_policy *retry;
-    const struct request_mirror *mirrors;
-    uint32_t mirror_count;
     bool include_request_attempt_count;
     bool include_attempt_count_in_response;
     bool include_is_timeout_retry_header;
@@ -214,8 +212,6 @@ struct route_part {
     const struct slice *internal_only_headers;
     uint32_t internal_only_header_count;
     struct filter_overrides filters;
-    const struct request_mirror *mirrors;
-    uint32_t mirror_count;
     bool most_specific_header_mutations_wins;
     bool ignore_port_in_host_matching;
     bool ignore_path_parameters_in_path_matching;

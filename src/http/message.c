@@ -142,6 +142,15 @@ bool http_is_authority(struct slice s) {
     return host > 0 && is_port_part(s.ptr + host, s.len - host);
 }
 
+size_t http_authority_port_start(struct slice host) {
+    size_t colon = slice_rfind_byte(host, ':');
+    size_t bracket = slice_rfind_byte(host, ']');
+    if (colon == SIZE_MAX || bracket == SIZE_MAX || bracket < colon) {
+        return colon;
+    }
+    return SIZE_MAX;
+}
+
 bool http_is_target(struct slice s, bool relaxed) {
     if (s.len == 0) {
         return false;

@@ -18,6 +18,8 @@ bool http_is_token(struct slice s);
 bool http_is_field_value(struct slice s);
 /* RFC 3986 host[:port], no userinfo, port 0-65535; empty is not valid. */
 bool http_is_authority(struct slice s);
+/* Where ":port" of a host begins, SIZE_MAX without one; the colons of a bracketed IPv6 address begin none. */
+size_t http_authority_port_start(struct slice host);
 /* Origin form, authority form or asterisk characters: visible ASCII without '#', RFC 3986 set plus
  * what browsers send unescaped where `relaxed`. */
 bool http_is_target(struct slice s, bool relaxed);

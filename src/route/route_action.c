@@ -2,6 +2,7 @@
 #include "src/route/route_action.h"
 
 #include "src/base/check.h"
+#include "src/http/message.h"
 #include "src/http/path.h"
 #include "src/matcher/regex.h"
 
@@ -170,17 +171,6 @@ void route_apply_rewrites(const struct route *route, const struct weighted_clust
     header_map_set(headers, HEADER_PATH, rewritten);
 }
 
-// ":port" of a host; the colon of a bracketed IPv6 address is none.
-static size_t port_start(struct slice host) {
-    if (host.len > 0 && host.ptr[0] == '[') {
-        size_t bracket = slice_rfind_byte(host, ']');
-        bool has_port =
-            bracket != SIZE_MAX && bracket + 1 < host.len && host.ptr[bracket + 1] == ':';
-        return has_port ? bracket + 1 : SIZE_MAX;
-    }
-    return slice_rfind_byte(host, ':');
-}
-
 // The request's host without its port where a new one is given, or where the port was the default of
 // the protocol that the redirect leaves.
 static struct slice redirect_host(const struct redirect_action *redirect, struct slice scheme,
@@ -189,7 +179,7 @@ static struct slice redirect_host(const struct redirect_action *redirect, struct
         return redirect->host;
     }
     struct slice host = header_map_get(headers, HEADER_AUTHORITY);
-    size_t at = port_start(host);
+    size_t at = http_authority_port_start(host);
     if (at == SIZE_MAX) {
         return host;
     }

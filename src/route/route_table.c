@@ -2,6 +2,7 @@
 #include "src/route/route_table.h"
 
 #include "src/config/config_runtime.h"
+#include "src/http/message.h"
 #include "src/route/host_index.h"
 #include "src/route/route_index.h"
 #include "src/route/route_match.h"
@@ -17,22 +18,12 @@ static const struct route tls_redirect = {
     {.redirect = &tls_redirect_action},
 };
 
-// The start of ":port", or SIZE_MAX. A colon inside the brackets of an IPv6 literal is none.
-static size_t port_start(struct slice host) {
-    size_t colon = slice_rfind_byte(host, ':');
-    size_t bracket = slice_rfind_byte(host, ']');
-    if (colon == SIZE_MAX || bracket == SIZE_MAX || bracket < colon) {
-        return colon;
-    }
-    return SIZE_MAX;
-}
-
 static struct slice host_to_match(const struct route_part *part, const struct header_map *headers) {
     struct slice host = slice_is_empty(part->vhost_header)
                             ? header_map_get(headers, HEADER_AUTHORITY)
                             : header_map_get_name(headers, part->vhost_header);
     if (part->ignore_port_in_host_matching) {
-        host = slice_sub(host, 0, port_start(host));
+        host = slice_sub(host, 0, http_authority_port_start(host));
     }
     return host;
 }

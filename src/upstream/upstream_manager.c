@@ -3,6 +3,7 @@
 #include "src/config/config_store.h"
 #include "src/upstream/cluster_manager_internal.h"
 #include "src/upstream/conn_pool.h"
+#include "src/upstream/http_shadow.h"
 #include "src/upstream/upstream_tcp.h"
 
 static void drain_host(struct worker_host *host) {
@@ -135,6 +136,7 @@ struct upstream_manager *upstream_manager_new(struct io_context *io,
     manager->control = clusters->control->mailbox;
     list_init(&manager->clusters);
     list_init(&manager->idle_pools);
+    list_init(&manager->shadows);
     timer_init(&manager->reap_timer, reap, manager);
     io->upstream = manager;
     config_store_subscribe(clusters->store, io, on_swap, io);
@@ -165,6 +167,7 @@ void upstream_manager_free(struct upstream_manager *manager) {
         return;
     }
     CHECK_MAGIC(manager, UPSTREAM_MANAGER_MAGIC);
+    http_shadow_end_all(&manager->shadows);
     LIST_FOR_EACH_SAFE (node, &manager->clusters) {
         struct worker_cluster *cluster = LIST_ENTRY(node, struct worker_cluster, node);
         cluster->is_removed = true;

@@ -24,6 +24,7 @@ struct upstream_manager {
     struct mailbox *control;     /* where released objects go */
     struct list_node clusters;   /* struct worker_cluster */
     struct list_node idle_pools; /* struct conn_pool without connections and requests */
+    struct list_node shadows;    /* struct http_shadow */
     struct timer reap_timer;
     bool is_draining;
 };

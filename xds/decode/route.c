@@ -113,10 +113,8 @@ static bool decode_vhost_policies(struct decoder *d, struct route_scope *scope,
     if (from->n_request_mirror_policies > 0) {
         is_ok =
             decode_mirrors(d, scope, from->request_mirror_policies, from->n_request_mirror_policies,
-                           &out->mirrors, &out->mirror_count) &&
+                           &scope->mirrors, &scope->mirror_count) &&
             is_ok;
-        scope->mirrors = out->mirrors;
-        scope->mirror_count = out->mirror_count;
     }
     is_ok =
         decode_rate_limits(d, from->rate_limits, from->n_rate_limits, &out->rate_limits) && is_ok;
@@ -260,10 +258,8 @@ struct route_part *decode_route_configuration(struct decoder *d,
     };
     bool is_ok = decode_headers(d, from, part);
     is_ok = decode_mirrors(d, &scope, from->request_mirror_policies,
-                           from->n_request_mirror_policies, &part->mirrors, &part->mirror_count) &&
+                           from->n_request_mirror_policies, &scope.mirrors, &scope.mirror_count) &&
             is_ok;
-    scope.mirrors = part->mirrors;
-    scope.mirror_count = part->mirror_count;
     is_ok = decode_overrides(d, OVERRIDE_ENTRIES(d, from), from->n_typed_per_filter_config,
                              &part->filters) &&
             is_ok;

@@ -190,7 +190,7 @@ bool decode_mirrors(struct decoder *d, const struct route_scope *scope,
         *mirror = (struct request_mirror){
             .cluster_slot = CONFIG_SLOT_NONE,
             .cluster_header = decoder_lower(d, from[i]->cluster_header),
-            .trace_sampled = FLAG_OR(from[i]->trace_sampled, true),
+            .host_rewrite = decoder_text(d, from[i]->host_rewrite_literal),
             .disable_shadow_host_suffix = from[i]->disable_shadow_host_suffix_append != 0,
         };
         decoder_push_index(d, "request_mirror_policies", i);
@@ -351,10 +351,10 @@ static const struct ledger_field mirror_fields[] = {
     LEDGER_OK("cluster"),
     LEDGER_OK("cluster_header"),
     LEDGER_OK("runtime_fraction"),
-    LEDGER_OK("trace_sampled"),
+    {"trace_sampled", LEDGER_HARMLESS, "telemetry: no tracer"},
     LEDGER_OK("disable_shadow_host_suffix_append"),
     {"request_headers_mutations", LEDGER_REFUSED, "headers that should go would be mirrored"},
-    {"host_rewrite_literal", LEDGER_IGNORED, "the host of the request is mirrored"},
+    LEDGER_OK("host_rewrite_literal"),
 };
 static const struct ledger_field upgrade_fields[] = {
     LEDGER_OK("upgrade_type"),

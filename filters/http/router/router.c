@@ -86,6 +86,9 @@ static void dispatch(struct router *router) {
         router_timeouts_request_ended(router);
     }
     router_start_attempt(router);
+    if (router->action->mirrors != NULL && router->attempt != NULL) {
+        router_mirrors_start(router);
+    }
 }
 
 static enum http_filter_verdict decode_headers(struct http_filter *f, struct header_map *headers,
@@ -127,6 +130,9 @@ static enum http_filter_verdict decode_data(struct http_filter *f, struct buffer
         router_timeouts_request_ended(router);
     }
     router_timeouts_activity(router);
+    if (router->mirrors != NULL) {
+        router_mirrors_data(router, data, end_stream);
+    }
     router_attempt_data(router, data, end_stream);
     return HTTP_FILTER_CONSUMED;
 }
@@ -137,6 +143,9 @@ static enum http_filter_verdict decode_trailers(struct http_filter *f,
     router->request_trailers = trailers;
     router->request_ended = true;
     router_timeouts_request_ended(router);
+    if (router->mirrors != NULL) {
+        router_mirrors_trailers(router);
+    }
     router_attempt_trailers(router);
     return HTTP_FILTER_HOLD;
 }
@@ -158,11 +167,18 @@ static void on_below_write_watermark(struct http_filter *f) {
 }
 
 /* What is kept for another attempt shares its memory with what the first one still has to send. */
-static size_t held_bytes(const struct http_filter *f) {
-    const struct router *router = (const struct router *)(const void *)f;
+size_t router_held_bytes(const struct router *router) {
     size_t kept = router->tries == NULL ? 0 : router->tries->replay.len;
     size_t waiting = router->attempt == NULL ? 0 : upstream_request_held_bytes(router->attempt);
     return kept > waiting ? kept : waiting;
+}
+
+/* Mirrors share it, too. */
+static size_t held_bytes(const struct http_filter *f) {
+    const struct router *router = (const struct router *)(const void *)f;
+    size_t held = router_held_bytes(router);
+    size_t mirrored = router->mirrors == NULL ? 0 : router_mirrors_held_bytes(router);
+    return mirrored > held ? mirrored : held;
 }
 
 /* An open tunnel is not retried, rewritten or timed by its route. */
@@ -194,6 +210,9 @@ static void on_destroy(struct http_filter *f) {
     router_timeouts_cancel(router);
     router_retry_release(router);
     router_retry_forget_body(router);
+    if (router->mirrors != NULL) {
+        router_mirrors_end(router);
+    }
     if (router->attempt != NULL && router->request_ended && router->response_ended) {
         router_await_close(router);
         return;

@@ -46,6 +46,8 @@ enum router_stat {
 };
 extern const struct stat_table router_stat_table;
 
+struct router_mirrors; /* router_mirror.c */
+
 enum { ROUTER_MAGIC = 0x726f7574 };
 
 /* What only a request needs that may be tried again, or whose attempts have times of their own. */
@@ -87,6 +89,7 @@ struct router {
     struct upstream_request *attempt; /* in progress; NULL between attempts */
     struct event_deferred farewell;   /* ends an attempt that its codec did not close by itself */
     struct router_tries *tries;       /* NULL: one attempt, which has as long as the request */
+    struct router_mirrors *mirrors;   /* NULL: none */
     uint32_t replay_limit_bytes;
     uint32_t timeout_ms, per_try_timeout_ms, per_try_idle_timeout_ms;
     uint64_t request_ended_us; /* 0: not yet whole */
@@ -95,6 +98,10 @@ struct router {
 };
 
 extern const struct http_filter_ops router_ops;
+
+/* router.c */
+/* Body bytes of the request for the upstream that answers, without those of mirrors. */
+size_t router_held_bytes(const struct router *router);
 
 /* router_attempt.c */
 void router_start_attempt(struct router *router);
@@ -130,6 +137,16 @@ void router_timeouts_activity(struct router *router);
 void router_timeouts_response_started(struct router *router);
 void router_timeouts_attempt_ended(struct router *router);
 void router_timeouts_cancel(struct router *router);
+
+/* router_mirror.c */
+/* The first attempt was begun on a route that has mirrors; sets router->mirrors where some got the
+ * request. The functions below are for where it is set. */
+void router_mirrors_start(struct router *router);
+void router_mirrors_data(struct router *router, const struct buffer *data, bool end_stream);
+void router_mirrors_trailers(struct router *router);
+/* Those that lack a part of the request will not get it. */
+void router_mirrors_end(struct router *router);
+size_t router_mirrors_held_bytes(const struct router *router);
 
 /* router_reply.c */
 void router_reply_no_route(struct router *router);

@@ -39,7 +39,9 @@ target_include_directories(sp_options INTERFACE "${CMAKE_SOURCE_DIR}" "${SALLYPO
 target_compile_options(
   sp_options INTERFACE -fno-strict-aliasing -fno-common -ffunction-sections -fdata-sections
                        -fvisibility=hidden "-ffile-prefix-map=${CMAKE_SOURCE_DIR}/=")
-target_link_options(sp_options INTERFACE -Wl,--gc-sections)
+# Relative relocations as a bitmap: 70,000 pointers of message descriptors take 20 KB of it instead of
+# 1.7 MB that are read once at start and stay resident. Needs glibc 2.36, Debian 12's.
+target_link_options(sp_options INTERFACE -Wl,--gc-sections -Wl,-z,pack-relative-relocs)
 
 # A request runs through small functions of many libraries. In a release the proxy itself is optimised
 # across them at its link (property SALLYPORT_WHOLE_PROGRAM); every other program links the same

@@ -58,9 +58,9 @@ struct http_stream_sink_ops {
 struct http_stream_sink {
     const struct http_stream_sink_ops *ops;
     void *arg;
-    struct arena
-        *arena; /* heads, maps and text, are made here: where both sides have passed theirs on
-                          * and the stream is a tunnel, its owner may empty it */
+    /* Heads, maps and text, are made here. Where both sides have passed theirs on and the stream is a
+     * tunnel, its owner may empty it. */
+    struct arena *arena;
     struct arena *trailers_arena; /* trailers; NULL: as heads. Whole or in part, they may wait */
 };
 static inline struct arena *http_stream_sink_trailers(const struct http_stream_sink *sink) {

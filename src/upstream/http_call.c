@@ -273,7 +273,7 @@ static void send_request(struct http_call *call, struct buffer *body) {
         .cluster_slot = call->options.cluster_slot,
         .lb = call->options.lb,
         .downstream_protocol = HTTP_1_1,
-        .sink = {&sink_ops, call, &call->arena},
+        .sink = {.ops = &sink_ops, .arg = call, .arena = &call->arena},
     };
     call->request = upstream_request_start(&options, &call->result.failure);
     if (call->request == NULL) {

@@ -194,7 +194,7 @@ void http_shadow_start(const struct http_shadow_options *options, bool end_strea
         .downstream_protocol = HTTP_1_1,
         .is_upgrade = options->is_upgrade,
         .sni_override = header_map_get(&shadow->headers, HEADER_AUTHORITY),
-        .sink = {&sink_ops, shadow, &shadow->arena},
+        .sink = {.ops = &sink_ops, .arg = shadow, .arena = &shadow->arena},
     };
     enum upstream_failure failure;
     shadow->request = upstream_request_start(&request, &failure);

@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+import case_coverage
 import cases
 import compare
 
@@ -42,3 +43,14 @@ def test_there_are_enough_cases():
 def test_deviations_are_documented():
     known = cases.documented_deviations()
     assert {case.deviation for case in CASES if case.deviation} <= known
+
+
+@pytest.mark.parametrize("check", [case_coverage.check_flags, case_coverage.check_details])
+def test_each_has_a_case(check, outcomes):
+    if len(outcomes) < len(CASES):
+        pytest.skip("only some of the cases were run")
+    check(outcomes)
+
+
+def test_each_operator_has_a_case():
+    case_coverage.check_operators()

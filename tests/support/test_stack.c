@@ -108,6 +108,40 @@ void test_stack_init(struct test_stack *stack, uint32_t workers) {
     test_stack_turns(stack, 2);
 }
 
+static bool is_busy(const struct stats_visit *visit) {
+    return visit->kind == STAT_GAUGE && visit->value != 0 &&
+           slice_ends_with(visit->full_name, SLICE("_active")) &&
+           !slice_starts_with(visit->full_name, SLICE("listener_manager."));
+}
+
+static void note_busy(void *arg, const struct stats_visit *visit) {
+    bool *any = arg;
+    *any = *any || is_busy(visit);
+}
+
+static void check_idle(void *arg, const struct stats_visit *visit) {
+    (void)arg;
+    ck_assert_msg(!is_busy(visit), "%.*s is %llu", SLICE_ARG(visit->full_name),
+                  (unsigned long long)visit->value);
+}
+
+static bool is_idle(const struct test_stack *stack) {
+    bool any_busy = false;
+    stats_visit_all(stack->stats, note_busy, &any_busy);
+    return !any_busy;
+}
+
+static void assert_idle(const struct test_stack *stack) {
+    stats_visit_all(stack->stats, check_idle, NULL);
+}
+
+void test_stack_await_idle(struct test_stack *stack) {
+    for (int i = 0; i < TEST_STACK_MAX_TURNS && !is_idle(stack); i++) {
+        test_stack_turn(stack);
+    }
+    assert_idle(stack);
+}
+
 void test_stack_deinit(struct test_stack *stack) {
     for (uint32_t i = 0; i < stack->worker_count; i++) {
         worker_listeners_free(stack->worker_listeners[i]);
@@ -115,7 +149,7 @@ void test_stack_deinit(struct test_stack *stack) {
         config_store_unsubscribe(stack->store, &stack->workers[i]);
     }
     test_stack_turns(stack, 3);
-    test_stack_assert_idle(stack);
+    assert_idle(stack);
     cluster_manager_free(stack->clusters);
     test_stack_turns(stack, 3);
     config_store_free(stack->store);
@@ -150,40 +184,6 @@ uint64_t test_stack_stat(const struct test_stack *stack, const char *name) {
     stats_visit_all(stack->stats, on_stat, &search);
     ck_assert_msg(search.found, "no stat %s", name);
     return search.value;
-}
-
-static bool is_busy(const struct stats_visit *visit) {
-    return visit->kind == STAT_GAUGE && visit->value != 0 &&
-           slice_ends_with(visit->full_name, SLICE("_active")) &&
-           !slice_starts_with(visit->full_name, SLICE("listener_manager."));
-}
-
-static void note_busy(void *arg, const struct stats_visit *visit) {
-    bool *any = arg;
-    *any = *any || is_busy(visit);
-}
-
-static void check_idle(void *arg, const struct stats_visit *visit) {
-    (void)arg;
-    ck_assert_msg(!is_busy(visit), "%.*s is %llu", SLICE_ARG(visit->full_name),
-                  (unsigned long long)visit->value);
-}
-
-static bool is_idle(const struct test_stack *stack) {
-    bool any_busy = false;
-    stats_visit_all(stack->stats, note_busy, &any_busy);
-    return !any_busy;
-}
-
-void test_stack_await_idle(struct test_stack *stack) {
-    for (int i = 0; i < TEST_STACK_MAX_TURNS && !is_idle(stack); i++) {
-        test_stack_turn(stack);
-    }
-    test_stack_assert_idle(stack);
-}
-
-void test_stack_assert_idle(const struct test_stack *stack) {
-    stats_visit_all(stack->stats, check_idle, NULL);
 }
 
 /* ---- text ---- */

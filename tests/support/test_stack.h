@@ -78,9 +78,8 @@ void test_stack_advance(struct test_stack *stack, uint64_t ms);
  * that does not exist fails the test. */
 uint64_t test_stack_stat(const struct test_stack *stack, const char *name);
 #define ASSERT_STAT(stack, name, value) ck_assert_uint_eq(test_stack_stat(stack, name), value)
-/* All gauges whose name ends in "_active" or holds "_active." are zero. */
-void test_stack_assert_idle(const struct test_stack *stack);
-/* What peers closed arrives when the kernel gets to it. */
+/* Turns until all gauges whose name ends in "_active" are zero: what peers closed arrives when the kernel
+ * gets to it. Fails with the name of one that stays. */
 void test_stack_await_idle(struct test_stack *stack);
 
 /* The newest entry; fails where nothing was logged. */
